@@ -1,0 +1,1 @@
+//! Sign-in and every write, port 8081.

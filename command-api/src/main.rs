@@ -1,0 +1,3 @@
+//! Sign-in and every write, port 8081.
+
+fn main() {}

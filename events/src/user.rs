@@ -1,0 +1,13 @@
+//! Users: what can happen to one, and who may become what.
+
+mod command;
+mod decide;
+mod event;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{AssignRole, ChangeProfile, Register, UserCommand};
+pub use decide::{MAX_ASSIGNMENTS, User, UserRefusal};
+pub use event::{ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered};
+pub use state::{Assignment, Status, UserState};

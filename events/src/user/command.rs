@@ -1,0 +1,74 @@
+use chrono::{DateTime, Utc};
+
+use crate::{
+    ids::RoleId,
+    values::{Email, Locale, PersonName, Phone, Scope, TimeZone, Username},
+};
+
+/// What somebody wants of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserCommand {
+    /// Bring the user into being.
+    Register(Register),
+    /// Change some of the profile.
+    ChangeProfile(ChangeProfile),
+    /// Stop the user from signing in and acting.
+    Suspend,
+    /// Take a suspension back.
+    Reactivate,
+    /// Give a role, or give it on other terms.
+    AssignRole(AssignRole),
+    /// Take a role away.
+    RevokeRole(RoleId),
+}
+
+/// Everything that a new user has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// Where mail reaches them.
+    pub email: Email,
+    /// What they sign in with, beside the address.
+    pub username: Username,
+    /// Given name.
+    pub first_name: PersonName,
+    /// Family name.
+    pub last_name: PersonName,
+    /// Where text messages reach them.
+    pub phone: Phone,
+    /// The language of their messages.
+    pub locale: Locale,
+    /// The time zone of their quiet hours.
+    pub time_zone: TimeZone,
+    /// Whether a password is set along with it, so that they need no invitation.
+    pub with_password: bool,
+}
+
+/// The fields to change; the others stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeProfile {
+    /// New e-mail address.
+    pub email: Option<Email>,
+    /// New user name.
+    pub username: Option<Username>,
+    /// New given name.
+    pub first_name: Option<PersonName>,
+    /// New family name.
+    pub last_name: Option<PersonName>,
+    /// New telephone number.
+    pub phone: Option<Phone>,
+    /// New language.
+    pub locale: Option<Locale>,
+    /// New time zone.
+    pub time_zone: Option<TimeZone>,
+}
+
+/// A role and its terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignRole {
+    /// Which role. That it exists and is active was looked up before.
+    pub role_id: RoleId,
+    /// Where it shall hold; everywhere when absent.
+    pub scope: Option<Scope>,
+    /// When it shall end; never when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,256 @@
+use std::collections::BTreeSet;
+
+use super::{
+    command::{AssignRole, ChangeProfile, Register, UserCommand},
+    event::{ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered},
+    state::{Assignment, Status, UserState},
+};
+use crate::{
+    claim::Claim,
+    decider::{Decider, Refusal, RefusalKind},
+    envelope::Recorded,
+    ids::{RoleId, UserId},
+    stream::Category,
+    values::Personal,
+};
+
+/// Most roles of one user: all of them travel in the access token, which must stay below the header limits of proxies.
+pub const MAX_ASSIGNMENTS: usize = 50;
+
+/// The rules of users.
+#[derive(Debug)]
+pub struct User;
+
+/// Why a user's command is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserRefusal {
+    /// There is none.
+    #[error("there is no such user")]
+    NotFound,
+    /// There is one already, and it is another.
+    #[error("the user exists already")]
+    Exists,
+    /// The user is not suspended, so there is nothing to take back.
+    #[error("only a suspended user can be reactivated; this one is {}", .0.as_str())]
+    NotSuspended(Status),
+    /// The user is forgotten.
+    #[error("the user was erased")]
+    Erased,
+    /// The user has [`MAX_ASSIGNMENTS`] roles already.
+    #[error("a user can have at most {MAX_ASSIGNMENTS} roles")]
+    TooManyRoles,
+}
+
+impl Refusal for UserRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Exists => "user-exists",
+            Self::NotSuspended(_) => "user-not-suspended",
+            Self::Erased => "erased",
+            Self::TooManyRoles => "too-many-roles",
+        }
+    }
+
+    fn kind(&self) -> RefusalKind {
+        match self {
+            Self::NotFound => RefusalKind::NotFound,
+            Self::Erased => RefusalKind::Gone,
+            Self::Exists | Self::NotSuspended(_) | Self::TooManyRoles => RefusalKind::Conflict,
+        }
+    }
+}
+
+impl Decider for User {
+    const CATEGORY: Category = Category::User;
+    const STATE_SCHEMA: u32 = 1;
+    type State = Option<UserState>;
+    type Event = UserEvent;
+    type Command = UserCommand;
+    type Refusal = UserRefusal;
+
+    fn evolve(state: &mut Self::State, recorded: &Recorded<UserEvent>) {
+        if let (None, UserEvent::UserRegistered(event)) = (state.as_ref(), &recorded.event) {
+            *state = Some(registered(event, recorded));
+        }
+        let Some(user) = state else { return };
+        user.version = recorded.version;
+        user.updated_at = recorded.recorded_at;
+        match &recorded.event {
+            UserEvent::UserRegistered(_) => (),
+            UserEvent::UserProfileChanged(change) => apply(user, change),
+            UserEvent::UserSuspended {} => {
+                if user.status != Status::Suspended {
+                    user.before_suspension = user.status;
+                }
+                user.status = Status::Suspended;
+            }
+            UserEvent::UserReactivated {} => user.status = user.before_suspension,
+            UserEvent::UserRoleAssigned(event) => {
+                user.roles.retain(|held| held.role_id != event.role_id);
+                let at = user
+                    .roles
+                    .partition_point(|held| held.role_id < event.role_id);
+                user.roles.insert(at, assignment(event));
+            }
+            UserEvent::UserRoleRevoked(event) => {
+                user.roles.retain(|held| held.role_id != event.role_id)
+            }
+        }
+    }
+
+    fn decide(state: &Self::State, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
+        let user = match (state, command) {
+            (None, UserCommand::Register(new)) => {
+                return Ok(vec![UserEvent::UserRegistered(registration(new))]);
+            }
+            (None, _) => return Err(UserRefusal::NotFound),
+            (Some(user), _) if user.status == Status::Erased => return Err(UserRefusal::Erased),
+            (Some(user), command) => (user, command),
+        };
+        match user {
+            (user, UserCommand::Register(new)) => {
+                if is_registration_of(user, &registration(new)) {
+                    Ok(vec![])
+                } else {
+                    Err(UserRefusal::Exists)
+                }
+            }
+            (user, UserCommand::ChangeProfile(change)) => {
+                let change = difference(user, change);
+                let nothing = change == ProfileChanged::default();
+                Ok(if nothing {
+                    vec![]
+                } else {
+                    vec![UserEvent::UserProfileChanged(change)]
+                })
+            }
+            (user, UserCommand::Suspend) => match user.status {
+                Status::Suspended => Ok(vec![]),
+                _ => Ok(vec![UserEvent::UserSuspended {}]),
+            },
+            (user, UserCommand::Reactivate) => match user.status {
+                Status::Suspended => Ok(vec![UserEvent::UserReactivated {}]),
+                Status::Active => Ok(vec![]),
+                status => Err(UserRefusal::NotSuspended(status)),
+            },
+            (user, UserCommand::AssignRole(terms)) => assign(user, terms),
+            (user, UserCommand::RevokeRole(role_id)) => {
+                let held = user.roles.iter().any(|held| held.role_id == role_id);
+                Ok(if held {
+                    vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })]
+                } else {
+                    vec![]
+                })
+            }
+        }
+    }
+
+    fn claims(state: &Self::State) -> BTreeSet<Claim> {
+        let Some(user) = state else {
+            return BTreeSet::new();
+        };
+        let email = user.email.known().map(Claim::email);
+        let username = user.username.known().map(Claim::username);
+        email.into_iter().chain(username).collect()
+    }
+}
+
+fn registration(new: Register) -> UserRegistered {
+    UserRegistered {
+        email: new.email.into(),
+        username: new.username.into(),
+        first_name: new.first_name.into(),
+        last_name: new.last_name.into(),
+        phone: new.phone.into(),
+        locale: new.locale,
+        time_zone: new.time_zone,
+        status: if new.with_password {
+            Status::Active
+        } else {
+            Status::Invited
+        },
+    }
+}
+
+fn registered(event: &UserRegistered, recorded: &Recorded<UserEvent>) -> UserState {
+    UserState {
+        id: UserId(recorded.stream.id),
+        email: event.email.clone(),
+        username: event.username.clone(),
+        first_name: event.first_name.clone(),
+        last_name: event.last_name.clone(),
+        phone: event.phone.clone(),
+        locale: event.locale.clone(),
+        time_zone: event.time_zone.clone(),
+        status: event.status,
+        before_suspension: event.status,
+        roles: Vec::new(),
+        version: recorded.version,
+        created_at: recorded.recorded_at,
+        updated_at: recorded.recorded_at,
+    }
+}
+
+fn is_registration_of(user: &UserState, event: &UserRegistered) -> bool {
+    user.email == event.email
+        && user.username == event.username
+        && user.first_name == event.first_name
+        && user.last_name == event.last_name
+        && user.phone == event.phone
+        && user.locale == event.locale
+        && user.time_zone == event.time_zone
+        && user.status == event.status
+}
+
+fn difference(user: &UserState, change: ChangeProfile) -> ProfileChanged {
+    fn personal<T: PartialEq>(now: &Personal<T>, new: Option<T>) -> Option<Personal<T>> {
+        new.map(Personal::Known).filter(|new| new != now)
+    }
+    ProfileChanged {
+        email: personal(&user.email, change.email),
+        username: personal(&user.username, change.username),
+        first_name: personal(&user.first_name, change.first_name),
+        last_name: personal(&user.last_name, change.last_name),
+        phone: personal(&user.phone, change.phone),
+        locale: change.locale.filter(|new| *new != user.locale),
+        time_zone: change.time_zone.filter(|new| *new != user.time_zone),
+    }
+}
+
+fn apply(user: &mut UserState, change: &ProfileChanged) {
+    fn set<T: Clone>(field: &mut T, new: Option<&T>) {
+        if let Some(new) = new {
+            field.clone_from(new);
+        }
+    }
+    set(&mut user.email, change.email.as_ref());
+    set(&mut user.username, change.username.as_ref());
+    set(&mut user.first_name, change.first_name.as_ref());
+    set(&mut user.last_name, change.last_name.as_ref());
+    set(&mut user.phone, change.phone.as_ref());
+    set(&mut user.locale, change.locale.as_ref());
+    set(&mut user.time_zone, change.time_zone.as_ref());
+}
+
+fn assign(user: &UserState, terms: AssignRole) -> Result<Vec<UserEvent>, UserRefusal> {
+    let held = |role: RoleId| user.roles.iter().find(|held| held.role_id == role);
+    let event = RoleAssigned {
+        role_id: terms.role_id,
+        scope: terms.scope,
+        expires_at: terms.expires_at,
+    };
+    match held(event.role_id) {
+        Some(held) if *held == assignment(&event) => Ok(vec![]),
+        None if user.roles.len() >= MAX_ASSIGNMENTS => Err(UserRefusal::TooManyRoles),
+        _ => Ok(vec![UserEvent::UserRoleAssigned(event)]),
+    }
+}
+
+fn assignment(event: &RoleAssigned) -> Assignment {
+    Assignment {
+        role_id: event.role_id,
+        scope: event.scope.clone(),
+        expires_at: event.expires_at,
+    }
+}

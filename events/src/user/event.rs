@@ -1,0 +1,141 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::state::Status;
+use crate::{
+    event::{EventData, EventType},
+    ids::RoleId,
+    values::{Email, Locale, PersonName, Personal, Phone, Scope, TimeZone, Username},
+};
+
+/// What happened to a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum UserEvent {
+    /// The user came to be.
+    UserRegistered(UserRegistered),
+    /// Some of the profile changed.
+    UserProfileChanged(ProfileChanged),
+    /// The user may not sign in or act any more.
+    UserSuspended {},
+    /// The user may again what they might before.
+    UserReactivated {},
+    /// The user has a role, or has it on other terms.
+    UserRoleAssigned(RoleAssigned),
+    /// The user lost a role.
+    UserRoleRevoked(RoleRevoked),
+}
+
+/// Data of [`UserEvent::UserRegistered`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRegistered {
+    /// Where mail reaches them.
+    pub email: Personal<Email>,
+    /// What they sign in with, beside the address.
+    pub username: Personal<Username>,
+    /// Given name.
+    pub first_name: Personal<PersonName>,
+    /// Family name.
+    pub last_name: Personal<PersonName>,
+    /// Where text messages reach them.
+    pub phone: Personal<Phone>,
+    /// The language of their messages.
+    pub locale: Locale,
+    /// The time zone of their quiet hours.
+    pub time_zone: TimeZone,
+    /// `active` when they have a password already, else `invited`.
+    pub status: Status,
+}
+
+/// Data of [`UserEvent::UserProfileChanged`]: the new value of each field that changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileChanged {
+    /// New e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Personal<Email>>,
+    /// New user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<Personal<Username>>,
+    /// New given name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<Personal<PersonName>>,
+    /// New family name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<Personal<PersonName>>,
+    /// New telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Personal<Phone>>,
+    /// New language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
+    /// New time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZone>,
+}
+
+/// Data of [`UserEvent::UserRoleAssigned`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleAssigned {
+    /// Which role.
+    pub role_id: RoleId,
+    /// Where it holds; everywhere when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// When it ends; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Data of [`UserEvent::UserRoleRevoked`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRevoked {
+    /// Which role.
+    pub role_id: RoleId,
+}
+
+const PERSONAL: &[&str] = &["email", "username", "first_name", "last_name", "phone"];
+
+const fn plain(name: &'static str) -> EventType {
+    EventType {
+        name,
+        schema: 1,
+        personal: &[],
+    }
+}
+
+const REGISTERED: EventType = EventType {
+    name: "UserRegistered",
+    schema: 1,
+    personal: PERSONAL,
+};
+const PROFILE_CHANGED: EventType = EventType {
+    name: "UserProfileChanged",
+    schema: 1,
+    personal: PERSONAL,
+};
+const SUSPENDED: EventType = plain("UserSuspended");
+const REACTIVATED: EventType = plain("UserReactivated");
+const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
+const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
+
+impl EventData for UserEvent {
+    const CATALOGUE: &'static [EventType] = &[
+        REGISTERED,
+        PROFILE_CHANGED,
+        SUSPENDED,
+        REACTIVATED,
+        ROLE_ASSIGNED,
+        ROLE_REVOKED,
+    ];
+
+    fn event_type(&self) -> &'static EventType {
+        match self {
+            Self::UserRegistered(_) => &REGISTERED,
+            Self::UserProfileChanged(_) => &PROFILE_CHANGED,
+            Self::UserSuspended {} => &SUSPENDED,
+            Self::UserReactivated {} => &REACTIVATED,
+            Self::UserRoleAssigned(_) => &ROLE_ASSIGNED,
+            Self::UserRoleRevoked(_) => &ROLE_REVOKED,
+        }
+    }
+}

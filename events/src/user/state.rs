@@ -1,0 +1,90 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{RoleId, UserId},
+    stream::Version,
+    values::{Email, Locale, PersonName, Personal, Phone, Scope, TimeZone, Username},
+};
+
+/// Where a user stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Known, but without a password yet.
+    Invited,
+    /// May sign in.
+    Active,
+    /// May not, until reactivated.
+    Suspended,
+    /// Forgotten for ever.
+    Erased,
+}
+
+impl Status {
+    /// The status as it stands in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invited => "invited",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+/// One role that a user has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Which role.
+    pub role_id: RoleId,
+    /// Where it holds; everywhere when absent.
+    pub scope: Option<Scope>,
+    /// When it ends; never when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Assignment {
+    /// Whether it counts on our own routes at `now`: without a scope, and not ended.
+    pub fn counts_at(&self, now: DateTime<Utc>) -> bool {
+        self.scope.is_none() && self.holds_at(now)
+    }
+
+    /// Whether it has not ended at `now`.
+    pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+/// A user as folded from the history. It is the decider's state and the row of the read model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserState {
+    /// The user.
+    pub id: UserId,
+    /// Where mail reaches them.
+    pub email: Personal<Email>,
+    /// What they sign in with, beside the address.
+    pub username: Personal<Username>,
+    /// Given name.
+    pub first_name: Personal<PersonName>,
+    /// Family name.
+    pub last_name: Personal<PersonName>,
+    /// Where text messages reach them.
+    pub phone: Personal<Phone>,
+    /// The language of their messages.
+    pub locale: Locale,
+    /// The time zone of their quiet hours.
+    pub time_zone: TimeZone,
+    /// Where they stand.
+    pub status: Status,
+    /// What they return to when reactivated.
+    pub before_suspension: Status,
+    /// Their roles, in the order of the roles' ids.
+    pub roles: Vec<Assignment>,
+    /// Number of their last commit.
+    pub version: Version,
+    /// When they were registered.
+    pub created_at: DateTime<Utc>,
+    /// When anything changed last.
+    pub updated_at: DateTime<Utc>,
+}

@@ -1,0 +1,33 @@
+//! What every service is told by its environment.
+
+use std::path::PathBuf;
+
+/// Settings that all services share. Each field names its environment variable.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// The AWS region.
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    pub aws_region: String,
+    /// Endpoint of DynamoDB, when it is not AWS's own.
+    #[arg(long, env = "AWS_ENDPOINT_URL_DYNAMODB")]
+    pub dynamodb_url: Option<String>,
+    /// Endpoint of DynamoDB Streams, when it is not AWS's own.
+    #[arg(long, env = "AWS_ENDPOINT_URL_DYNAMODB_STREAMS")]
+    pub streams_url: Option<String>,
+    /// Endpoint of SQS, when it is not AWS's own.
+    #[arg(long, env = "AWS_ENDPOINT_URL_SQS")]
+    pub sqs_url: Option<String>,
+    /// Put in front of every table's and queue's name.
+    #[arg(long, env = "FIELDFUZE_TABLE_PREFIX", default_value = "")]
+    pub table_prefix: String,
+    /// Where the world reaches the load balancer: issuer of tokens and base of webhook addresses.
+    #[arg(
+        long,
+        env = "FIELDFUZE_PUBLIC_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub public_url: String,
+    /// Where the local world keeps its state; holds `secrets.json`.
+    #[arg(long, env = "FIELDFUZE_DATA_DIR", default_value = ".fieldfuze")]
+    pub data_dir: PathBuf,
+}

@@ -1,0 +1,1 @@
+//! Follows the stream, builds the views, sends the notifications.

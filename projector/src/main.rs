@@ -1,0 +1,3 @@
+//! Follows the stream, builds the views, sends the notifications.
+
+fn main() {}

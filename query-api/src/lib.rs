@@ -1,0 +1,1 @@
+//! Every read, port 8082.

@@ -1,0 +1,3 @@
+//! Every read, port 8082.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Runs one service.
+
+fn main() {}
