@@ -1,1 +1,8 @@
-//! The whole system on one machine.
+//! The whole system on one machine: the engines that AWS and Telnyx are at home, and the load balancer's routing.
+
+pub mod data_dir;
+pub mod engine;
+pub mod proxy;
+pub mod queue;
+pub mod serve;
+pub mod standin;

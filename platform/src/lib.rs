@@ -2,6 +2,12 @@
 
 pub mod aws;
 pub mod clock;
+pub mod crypto;
+pub mod http;
 pub mod lifecycle;
+pub mod rights;
+pub mod rows;
 pub mod settings;
+pub mod store;
 pub mod tables;
+pub mod tokens;

@@ -75,7 +75,7 @@ const BY_CREATED: Index = Index {
 pub const OPEN: Index = Index {
     name: "open",
     partition: text("open"),
-    sort: text("due"),
+    sort: text("look_again_at"),
 };
 
 const fn plain(name: &'static str, partition: &'static str) -> Table {

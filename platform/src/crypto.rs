@@ -1,0 +1,11 @@
+//! Keys and what is done with them. All of it is AWS-LC; nothing is home-made.
+
+mod keyring;
+mod mac;
+mod seal;
+mod secrets;
+
+pub use keyring::{KeyError, Keyring, MintedKey, SubjectKey};
+pub use mac::MacKey;
+pub use seal::{NotSealed, SealingKey};
+pub use secrets::{Secrets, SecretsError};

@@ -1,0 +1,143 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use events::stream::StreamId;
+use moka::future::Cache;
+
+use super::{NotSealed, SealingKey};
+use crate::tables::{KEYS, Names};
+
+/// Most data keys kept open at once: about 1 MB.
+const CACHED_KEYS: u64 = 10_000;
+
+/// How long an open key is kept. It bounds how long after an erasure another process can still open sealed fields.
+const CACHED_FOR: Duration = Duration::from_secs(60);
+
+/// The data keys of the subjects, each in a row of table `keys`, wrapped.
+#[derive(Clone)]
+pub struct Keyring {
+    client: Client,
+    table: String,
+    wrapping: Arc<SealingKey>,
+    open: Cache<StreamId, Arc<SealingKey>>,
+}
+
+/// What a subject's row says.
+#[derive(Debug, Clone)]
+pub enum SubjectKey {
+    /// The key.
+    Live(Arc<SealingKey>),
+    /// A tombstone: whatever was sealed with the key is gone.
+    Erased,
+}
+
+/// A new key and the row that keeps it, to be put in the transaction of its subject's first commit.
+#[derive(Debug)]
+pub struct MintedKey {
+    /// The key.
+    pub key: Arc<SealingKey>,
+    /// Its row.
+    pub item: HashMap<String, AttributeValue>,
+}
+
+/// Why a key cannot be had. None of these means that the person was erased.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The subject has no row: something was lost, or is not there yet.
+    #[error("{0} has no data key")]
+    Missing(StreamId),
+    /// The row does not open with our wrapping key.
+    #[error("the data key of {0} does not open")]
+    Unopenable(StreamId),
+    /// The table does not answer.
+    #[error("the key table does not answer")]
+    Unavailable(#[source] Box<aws_sdk_dynamodb::Error>),
+    /// The system has no randomness.
+    #[error(transparent)]
+    Randomness(#[from] NotSealed),
+}
+
+impl Keyring {
+    /// The keyring of one stage.
+    pub fn new(client: Client, names: &Names, wrapping: SealingKey) -> Self {
+        let open = Cache::builder()
+            .max_capacity(CACHED_KEYS)
+            .time_to_live(CACHED_FOR)
+            .build();
+        Self {
+            client,
+            table: names.table(&KEYS),
+            wrapping: Arc::new(wrapping),
+            open,
+        }
+    }
+
+    /// The table's physical name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The key of a subject.
+    ///
+    /// # Errors
+    /// [`KeyError`], never for an erased subject.
+    pub async fn load(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
+        if let Some(key) = self.open.get(&subject).await {
+            return Ok(SubjectKey::Live(key));
+        }
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("subject", AttributeValue::S(subject.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| KeyError::Unavailable(Box::new(error.into())))?;
+        let item = answer.item.ok_or(KeyError::Missing(subject))?;
+        if item.contains_key("erased_at") {
+            return Ok(SubjectKey::Erased);
+        }
+        let wrapped = item.get("wrapped").and_then(|value| value.as_s().ok());
+        let key = wrapped
+            .and_then(|wrapped| self.wrapping.open(&context(subject), wrapped).ok())
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
+            .and_then(|bytes| SealingKey::new(bytes).ok())
+            .ok_or(KeyError::Unopenable(subject))?;
+        let key = Arc::new(key);
+        self.remember(subject, Arc::clone(&key)).await;
+        Ok(SubjectKey::Live(key))
+    }
+
+    /// Draws a key for a subject that has none yet.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn mint(&self, subject: StreamId) -> Result<MintedKey, KeyError> {
+        let key = SealingKey::random()?;
+        let wrapped = self.wrapping.seal(&context(subject), key.bytes())?;
+        let item = HashMap::from([
+            ("subject".to_owned(), AttributeValue::S(subject.to_string())),
+            ("wrapped".to_owned(), AttributeValue::S(wrapped)),
+        ]);
+        Ok(MintedKey {
+            key: Arc::new(key),
+            item,
+        })
+    }
+
+    /// Keeps a minted key open once its row is durable.
+    pub async fn remember(&self, subject: StreamId, key: Arc<SealingKey>) {
+        self.open.insert(subject, key).await;
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keyring({})", self.table)
+    }
+}
+
+fn context(subject: StreamId) -> String {
+    format!("data key of {subject}")
+}

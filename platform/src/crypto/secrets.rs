@@ -1,0 +1,164 @@
+use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The keys of one installation. Losing `wrapping` loses every person's data; leaking `signing` lets anybody sign in.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Wraps the subjects' data keys (32 bytes, base64).
+    wrapping: String,
+    /// Makes claim keys out of unique values.
+    claims: String,
+    /// Makes idempotency digests.
+    digests: String,
+    /// Seals cursors (32 bytes, base64).
+    cursors: String,
+    /// Makes refresh tokens.
+    refresh: String,
+    /// Signs access tokens (Ed25519, PKCS #8, base64).
+    signing: String,
+}
+
+/// Why the secrets cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// The file cannot be read or written.
+    #[error("cannot use the secrets file {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its text is not what we write. What stands in it is not told.
+    #[error("the secrets file {0} is not well-formed")]
+    Malformed(PathBuf),
+    /// The system has no randomness.
+    #[error("cannot draw random numbers")]
+    Randomness,
+}
+
+impl Secrets {
+    /// The file's name in the data directory.
+    pub const FILE: &'static str = "secrets.json";
+
+    /// Reads the secrets of a data directory.
+    ///
+    /// # Errors
+    /// When the file is missing, unreadable or malformed. A service never makes up keys of its own.
+    pub fn load(data_dir: &Path) -> Result<Self, SecretsError> {
+        let path = data_dir.join(Self::FILE);
+        let text = std::fs::read(&path).map_err(|source| SecretsError::File {
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&text).map_err(|_| SecretsError::Malformed(path))
+    }
+
+    /// Reads the secrets, or draws and keeps new ones (mode 0600) at the very first start of a local world.
+    ///
+    /// # Errors
+    /// As [`Secrets::load`].
+    pub fn load_or_create(data_dir: &Path) -> Result<Self, SecretsError> {
+        let path = data_dir.join(Self::FILE);
+        if path.exists() {
+            return Self::load(data_dir);
+        }
+        let secrets = Self::draw()?;
+        let text = serde_json::to_vec_pretty(&secrets)
+            .map_err(|_| SecretsError::Malformed(path.clone()))?;
+        let partial = path.with_extension("partial");
+        let write = || {
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&partial)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            std::fs::rename(&partial, &path)
+        };
+        write().map_err(|source| SecretsError::File {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(secrets)
+    }
+
+    fn draw() -> Result<Self, SecretsError> {
+        let random = || {
+            let mut bytes = [0; 32];
+            aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Randomness)?;
+            Ok(BASE64.encode(bytes))
+        };
+        let signing = Ed25519KeyPair::generate()
+            .and_then(|pair| pair.to_pkcs8v1())
+            .map_err(|_| SecretsError::Randomness)?;
+        Ok(Self {
+            wrapping: random()?,
+            claims: random()?,
+            digests: random()?,
+            cursors: random()?,
+            refresh: random()?,
+            signing: BASE64.encode(signing.as_ref()),
+        })
+    }
+
+    fn bytes(text: &str) -> Result<Vec<u8>, SecretsError> {
+        BASE64
+            .decode(text)
+            .map_err(|_| SecretsError::Malformed(PathBuf::from(Self::FILE)))
+    }
+
+    fn sealing(text: &str) -> Result<super::SealingKey, SecretsError> {
+        let malformed = || SecretsError::Malformed(PathBuf::from(Self::FILE));
+        let bytes: [u8; 32] = Self::bytes(text)?.try_into().map_err(|_| malformed())?;
+        super::SealingKey::new(bytes).map_err(|_| malformed())
+    }
+
+    /// The key that wraps the subjects' data keys.
+    pub fn wrapping(&self) -> Result<super::SealingKey, SecretsError> {
+        Self::sealing(&self.wrapping)
+    }
+
+    /// The key that makes claim keys.
+    pub fn claims(&self) -> Result<super::MacKey, SecretsError> {
+        Ok(super::MacKey::new(&Self::bytes(&self.claims)?))
+    }
+
+    /// The key that makes idempotency digests.
+    pub fn digests(&self) -> Result<super::MacKey, SecretsError> {
+        Ok(super::MacKey::new(&Self::bytes(&self.digests)?))
+    }
+
+    /// The key that seals cursors.
+    pub fn cursors(&self) -> Result<super::SealingKey, SecretsError> {
+        Self::sealing(&self.cursors)
+    }
+
+    /// The key that makes refresh tokens.
+    pub fn refresh(&self) -> Result<super::MacKey, SecretsError> {
+        Ok(super::MacKey::new(&Self::bytes(&self.refresh)?))
+    }
+
+    /// The key pair of access tokens (Ed25519, PKCS #8).
+    pub fn signing(&self) -> Result<Vec<u8>, SecretsError> {
+        Self::bytes(&self.signing)
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}

@@ -1,0 +1,13 @@
+//! What both APIs have in common over HTTP.
+
+pub mod auth;
+pub mod bodies;
+pub mod consistency;
+pub mod fields;
+pub mod health;
+pub mod json;
+pub mod layers;
+pub mod problem;
+pub mod serve;
+
+pub use problem::Problem;

@@ -1,0 +1,172 @@
+//! Versions in headers: `ETag`, `If-Match` and `Consistency-Token`.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+};
+use events::stream::{ExpectedVersion, StreamId, Version};
+
+use super::Problem;
+
+/// What a write tells and a read may ask for: `<stream>@<version>`, comma-separated in a request.
+pub const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token");
+
+/// Most tokens in one request: each may cost a read.
+const MAX_TOKENS: usize = 8;
+
+/// The streams and versions that an answer must not be older than.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtLeast(Vec<(StreamId, Version)>);
+
+impl AtLeast {
+    /// The version that `stream` must have reached.
+    pub fn of(&self, stream: StreamId) -> Option<Version> {
+        self.0
+            .iter()
+            .filter(|(named, _)| *named == stream)
+            .map(|(_, version)| *version)
+            .max()
+    }
+
+    /// Everything that is asked for.
+    pub fn iter(&self) -> impl Iterator<Item = (StreamId, Version)> + '_ {
+        self.0.iter().copied()
+    }
+
+    fn parse(headers: &HeaderMap) -> Option<Self> {
+        let mut all = Vec::new();
+        for value in headers.get_all(&CONSISTENCY_TOKEN) {
+            for token in value.to_str().ok()?.split(',') {
+                let (stream, version) = token.trim().split_once('@')?;
+                let version: u64 = version.parse().ok().filter(|version| *version > 0)?;
+                all.push((stream.parse().ok()?, Version(version)));
+            }
+        }
+        (all.len() <= MAX_TOKENS).then_some(Self(all))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AtLeast {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::parse(&parts.headers).ok_or_else(|| {
+            Problem::bad_request(
+                "invalid-consistency-token",
+                "The Consistency-Token cannot be read",
+            )
+            .detail(format!(
+                "it is a list of at most {MAX_TOKENS} tokens as writes return them"
+            ))
+        })
+    }
+}
+
+/// A token names a version that its stream does not have.
+pub fn version_beyond_the_stream() -> Problem {
+    Problem::bad_request(
+        "unknown-version",
+        "The Consistency-Token names a version that does not exist",
+    )
+}
+
+/// The version that the caller believes to change (`If-Match`), if they said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IfMatch(pub Option<ExpectedVersion>);
+
+impl IfMatch {
+    /// For requests that must say it.
+    ///
+    /// # Errors
+    /// 428.
+    pub fn required(self) -> Result<ExpectedVersion, Problem> {
+        self.0.ok_or_else(|| {
+            Problem::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "if-match-required",
+                "Say which version you mean to change",
+            )
+            .detail("send If-Match with the ETag of the last answer, or *")
+        })
+    }
+
+    fn parse(headers: &HeaderMap) -> Option<Option<ExpectedVersion>> {
+        let Some(value) = headers.get(header::IF_MATCH) else {
+            return Some(None);
+        };
+        let value = value.to_str().ok()?.trim();
+        if value == "*" {
+            return Some(Some(ExpectedVersion::Existing));
+        }
+        let version = value.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+        Some(Some(ExpectedVersion::Exact(Version(version))))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::parse(&parts.headers).map(Self).ok_or_else(|| {
+            Problem::bad_request("invalid-if-match", "If-Match cannot be read")
+                .detail("it is one ETag, or *")
+        })
+    }
+}
+
+/// The headers by which an answer states its version.
+pub fn version_headers(stream: StreamId, version: Version) -> [(HeaderName, HeaderValue); 2] {
+    let value =
+        |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"0\""));
+    [
+        (header::ETAG, value(format!("\"{version}\""))),
+        (CONSISTENCY_TOKEN, value(format!("{stream}@{version}"))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use events::ids::{RoleId, derive};
+
+    use super::*;
+
+    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn a_token_reads_back_and_the_highest_version_counts() {
+        let stream = StreamId::from(RoleId(derive(&["role"])));
+        let tokens = format!("{stream}@3, {stream}@12");
+        let read = AtLeast::parse(&headers(CONSISTENCY_TOKEN, &tokens)).unwrap();
+        assert_eq!(read.of(stream), Some(Version(12)));
+        for bad in [
+            "",
+            "x",
+            "role#1@1",
+            &format!("{stream}@0"),
+            &format!("{stream}@-1"),
+            &vec![format!("{stream}@1"); 9].join(","),
+        ] {
+            assert_eq!(
+                AtLeast::parse(&headers(CONSISTENCY_TOKEN, bad)),
+                None,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn if_match_is_one_strong_tag_or_a_star() {
+        let parse = |text: &str| IfMatch::parse(&headers(header::IF_MATCH, text));
+        assert_eq!(parse("*"), Some(Some(ExpectedVersion::Existing)));
+        assert_eq!(
+            parse("\"7\""),
+            Some(Some(ExpectedVersion::Exact(Version(7))))
+        );
+        for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\""] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+        assert_eq!(IfMatch::parse(&HeaderMap::new()), Some(None));
+    }
+}

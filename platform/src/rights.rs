@@ -1,0 +1,297 @@
+//! What each role permits and who was voided, as every verifier reads it once a second.
+//!
+//! command-api writes table `rights` in the transaction of the commit that changes a right, so the table is never
+//! behind the log by more than the poll.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Put, TransactWriteItem},
+};
+use chrono::{DateTime, Utc};
+use events::{
+    ids::{RoleId, UserId},
+    permission::Permissions,
+    role::{RoleState, RoleStatus},
+    stream::Version,
+    values::Level,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{
+    lifecycle::Shutdown,
+    store::{StoreError, unavailable},
+    tables::{Names, RIGHTS},
+    tokens::{ACCESS_TOKEN_LIFETIME, Claims},
+};
+
+/// How often a verifier reads the table.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A copy older than this is not trusted: every request that needs a right is then answered 503.
+const STALE_AFTER: Duration = Duration::from_secs(5);
+
+const ROLE: &str = "role";
+const USER: &str = "user";
+
+/// What a role grants now; nothing when it is retired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRights {
+    /// The role.
+    pub id: RoleId,
+    /// What it permits.
+    pub permissions: Permissions,
+    /// How high it stands.
+    pub level: Level,
+    /// Version of the role's stream that says so.
+    pub version: Version,
+}
+
+/// Tokens of a user signed before this version of their stream are void.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct VoidedUser {
+    id: UserId,
+    version: Version,
+    expires_at: i64,
+}
+
+#[derive(Debug)]
+struct Copy {
+    roles: HashMap<RoleId, RoleRights>,
+    users: HashMap<UserId, Version>,
+    read_at: Instant,
+}
+
+/// A verifier's copy of the table.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    client: Client,
+    table: String,
+    copy: Arc<RwLock<Option<Arc<Copy>>>>,
+    reading: Arc<Mutex<()>>,
+}
+
+/// Rights resolved for one token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Everything its roles permit.
+    pub permissions: Permissions,
+    /// The highest level of its roles.
+    pub level: Option<Level>,
+}
+
+/// Why rights cannot be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RightsError {
+    /// Our copy is too old to be trusted.
+    #[error("the rights are not known at the moment")]
+    Stale,
+    /// The user was suspended, or lost a right, after the token was signed.
+    #[error("the token was voided")]
+    Voided,
+}
+
+impl Rights {
+    /// A copy that is still empty, and so refuses everything until it is polled.
+    pub fn new(client: Client, names: &Names) -> Self {
+        Self {
+            client,
+            table: names.table(&RIGHTS),
+            copy: Arc::default(),
+            reading: Arc::default(),
+        }
+    }
+
+    /// Reads the table once a second until the shutdown begins.
+    pub async fn poll(self, shutdown: Shutdown) {
+        let mut tick = tokio::time::interval(POLL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the rights table cannot be read"
+                );
+            }
+        }
+    }
+
+    /// Whether the copy is recent enough to be trusted.
+    pub fn is_fresh(&self) -> bool {
+        self.trusted().is_ok()
+    }
+
+    /// What a token grants at `now`. A role that the copy does not know yet is looked up once, right away.
+    ///
+    /// # Errors
+    /// [`RightsError`].
+    pub async fn resolve(
+        &self,
+        claims: &Claims,
+        now: DateTime<Utc>,
+    ) -> Result<Granted, RightsError> {
+        let mut copy = self.trusted()?;
+        let counting = || {
+            claims
+                .roles
+                .iter()
+                .filter(|assignment| assignment.counts_at(now))
+        };
+        if counting().any(|assignment| !copy.roles.contains_key(&assignment.role_id)) {
+            self.refresh_since(copy.read_at).await;
+            copy = self.trusted()?;
+        }
+        if copy
+            .users
+            .get(&claims.sub)
+            .is_some_and(|voided| claims.ver < *voided)
+        {
+            return Err(RightsError::Voided);
+        }
+        let mut granted = Granted::default();
+        for role in counting().filter_map(|assignment| copy.roles.get(&assignment.role_id)) {
+            granted
+                .permissions
+                .0
+                .extend(role.permissions.0.iter().cloned());
+            if !role.permissions.0.is_empty() {
+                granted.level = granted.level.max(Some(role.level));
+            }
+        }
+        Ok(granted)
+    }
+
+    /// The action that makes a role's rights known, for the transaction of its commit.
+    ///
+    /// # Errors
+    /// Only if the action cannot be built.
+    pub fn role_action(&self, role: &RoleState) -> Result<TransactWriteItem, StoreError> {
+        let active = role.status == RoleStatus::Active;
+        let permissions = if active {
+            role.permissions.clone()
+        } else {
+            Permissions::default()
+        };
+        self.put(
+            ROLE,
+            &RoleRights {
+                id: role.id,
+                permissions,
+                level: role.level,
+                version: role.version,
+            },
+        )
+    }
+
+    /// The action that voids a user's tokens signed before `version`, for the transaction of that commit.
+    ///
+    /// # Errors
+    /// Only if the action cannot be built.
+    pub fn void_user_action(
+        &self,
+        user: UserId,
+        version: Version,
+        now: DateTime<Utc>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        // Twice the lifetime, so that clocks apart never drop the entry before the last token has ended.
+        let expires_at = (now + ACCESS_TOKEN_LIFETIME * 2).timestamp();
+        self.put(
+            USER,
+            &VoidedUser {
+                id: user,
+                version,
+                expires_at,
+            },
+        )
+    }
+
+    fn put(&self, kind: &str, value: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+        let build =
+            |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(error);
+        let item: HashMap<String, AttributeValue> =
+            serde_dynamo::to_item(value).map_err(|error| build(Box::new(error)))?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .item("kind", AttributeValue::S(kind.to_owned()))
+            .build()
+            .map_err(|error| build(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn trusted(&self) -> Result<Arc<Copy>, RightsError> {
+        let copy = self
+            .copy
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        copy.filter(|copy| copy.read_at.elapsed() < STALE_AFTER)
+            .ok_or(RightsError::Stale)
+    }
+
+    /// Reads anew unless somebody else did since `known`: many requests at once cost one read.
+    async fn refresh_since(&self, known: Instant) {
+        let _one_at_a_time = self.reading.lock().await;
+        if self.trusted().is_ok_and(|copy| copy.read_at > known) {
+            return;
+        }
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the rights table cannot be read"
+            );
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let read_at = Instant::now();
+        let (roles, users) =
+            tokio::try_join!(self.read::<RoleRights>(ROLE), self.read::<VoidedUser>(USER))?;
+        let copy = Copy {
+            roles: roles.into_iter().map(|role| (role.id, role)).collect(),
+            users: users
+                .into_iter()
+                .map(|user| (user.id, user.version))
+                .collect(),
+            read_at,
+        };
+        let mut slot = self
+            .copy
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|held| held.read_at < read_at) {
+            *slot = Some(Arc::new(copy));
+        }
+        Ok(())
+    }
+
+    async fn read<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("#kind = :kind")
+            .expression_attribute_names("#kind", "kind")
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(unavailable)?;
+            all.push(
+                serde_dynamo::from_item(item)
+                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
+            );
+        }
+        Ok(all)
+    }
+}

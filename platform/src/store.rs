@@ -1,0 +1,69 @@
+//! The event log over DynamoDB.
+//!
+//! [`EventStore`] reads commits and appends them; [`Streams`] adds the rules of one category on top: load, decide,
+//! append, and again on a conflict.
+
+mod append;
+mod error;
+mod execute;
+mod folded;
+mod item;
+mod read;
+mod sealing;
+
+pub use append::{Append, Companions};
+pub(crate) use error::unavailable;
+pub use error::{AppendError, StoreError};
+pub use execute::{ExecuteError, Executed, Intent, Outcome, Plan, Streams};
+pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
+pub use item::{Undecodable, decode_image};
+pub use read::{Commit, Range};
+
+use aws_sdk_dynamodb::Client;
+
+use crate::{
+    clock::Clock,
+    crypto::{Keyring, MacKey},
+    tables::{CLAIMS, EVENTS, Names},
+};
+
+/// The log of one stage. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct EventStore {
+    client: Client,
+    events: String,
+    claims: String,
+    claim_key: MacKey,
+    keyring: Keyring,
+    clock: Clock,
+}
+
+impl EventStore {
+    /// The log of one stage.
+    pub fn new(
+        client: Client,
+        names: &Names,
+        claim_key: MacKey,
+        keyring: Keyring,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            client,
+            events: names.table(&EVENTS),
+            claims: names.table(&CLAIMS),
+            claim_key,
+            keyring,
+            clock,
+        }
+    }
+
+    /// The clock by which commits are recorded.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The keys of the subjects.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+}

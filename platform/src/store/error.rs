@@ -1,0 +1,93 @@
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use events::{
+    claim::Claim,
+    event::Unreadable,
+    stream::{StreamId, Version},
+};
+
+use super::item::Undecodable;
+use crate::crypto::KeyError;
+
+/// Why the log cannot be read. None of these is ever answered by pretending that the log ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The table does not answer, or not in time. For a write the outcome is unknown.
+    #[error("the event log does not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A subject's key cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// An item is not a commit as we write it.
+    #[error("an item of {stream} at {version} cannot be decoded")]
+    Undecodable {
+        /// Whose history.
+        stream: String,
+        /// Which commit.
+        version: String,
+        /// What is wrong with it.
+        #[source]
+        source: Undecodable,
+    },
+    /// An event is of a shape that this build does not know.
+    #[error("{stream} at {version} has an event that this build cannot read")]
+    Unreadable {
+        /// Whose history.
+        stream: StreamId,
+        /// Which commit.
+        version: Version,
+        /// Which event.
+        #[source]
+        source: Unreadable,
+    },
+    /// A sealed text does not open although its subject has a key.
+    #[error("{stream} at {version} has a sealed text that does not open")]
+    Unopenable {
+        /// Whose history.
+        stream: StreamId,
+        /// Which commit.
+        version: Version,
+    },
+    /// The log has a hole: a commit is missing between two that are there.
+    #[error("{stream} has no commit {version}")]
+    Hole {
+        /// Whose history.
+        stream: StreamId,
+        /// The missing commit.
+        version: Version,
+    },
+}
+
+/// Why a commit was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The version is taken, or the same items were written at the same time: load and decide again.
+    #[error("another commit came first")]
+    Conflict,
+    /// Somebody else holds a unique value.
+    #[error("a unique value is taken")]
+    ClaimTaken(Claim),
+    /// A condition that the caller put beside the commit does not hold; its place among the companions.
+    #[error("a companion's condition does not hold")]
+    CompanionRefused(usize),
+    /// The events are larger than a commit may be.
+    #[error(
+        "the events have {bytes} bytes, more than {}",
+        events::commit::MAX_EVENTS_BYTES
+    )]
+    TooLarge {
+        /// Their size.
+        bytes: usize,
+    },
+    /// The log could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Keeps an SDK error with its whole chain: the SDK's own text says only "service error".
+pub(crate) fn unavailable<E, R>(error: SdkError<E, R>) -> StoreError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    StoreError::Unavailable(format!("{}", DisplayErrorContext(&error)).into())
+}

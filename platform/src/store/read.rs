@@ -1,0 +1,379 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
+use events::{
+    chain::Hash,
+    commit::{CarriedState, CommittedEvent, STATE_EVERY, StoredCommit},
+    decider::Decider,
+    envelope::{Metadata, Recorded},
+    event::EventData,
+    stream::{StreamId, Version},
+    values::{Personal, Reason},
+};
+
+use super::{
+    EventStore, Folded, Replay, StoreError,
+    error::unavailable,
+    folded::Carried,
+    item::{Undecodable, decode_item},
+    sealing::{Place, subject},
+};
+use crate::crypto::SubjectKey;
+
+/// Commits per call when a long stretch is read: memory stays bounded however long a stream is.
+const PAGE: i32 = 200;
+
+/// A commit with its events open.
+#[derive(Debug, Clone)]
+pub struct Commit<E> {
+    /// Whose history.
+    pub stream: StreamId,
+    /// Its place in it.
+    pub version: Version,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its events, in order.
+    pub events: Vec<Recorded<E>>,
+    /// The request that it answered; unknown for an erased subject.
+    pub replay: Option<Replay>,
+}
+
+/// A stretch of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Everything after this version.
+    pub after: Version,
+    /// Up to and with this one; to the end when absent.
+    pub until: Option<Version>,
+}
+
+impl EventStore {
+    /// The first commits of a stretch, at most `limit`, in order; strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a missing commit is [`StoreError::Hole`], never a silent end.
+    pub async fn read<E: EventData>(
+        &self,
+        stream: StreamId,
+        range: Range,
+        limit: usize,
+    ) -> Result<Vec<Commit<E>>, StoreError> {
+        let stored = self.read_stored(stream, range, limit).await?;
+        let key = self.subject_key(stream, !stored.is_empty()).await?;
+        stored
+            .iter()
+            .map(|commit| open(commit, key.as_ref()))
+            .collect()
+    }
+
+    /// As [`EventStore::read`], with the events as they lie in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_stored(
+        &self,
+        stream: StreamId,
+        range: Range,
+        limit: usize,
+    ) -> Result<Vec<StoredCommit>, StoreError> {
+        let mut commits: Vec<StoredCommit> = Vec::new();
+        let mut next = range.after.next();
+        while commits.len() < limit && range.until.is_none_or(|until| next <= until) {
+            let wanted = i32::try_from(limit - commits.len())
+                .unwrap_or(PAGE)
+                .min(PAGE);
+            let page = self.query(stream, next, range.until, true, wanted).await?;
+            if page.is_empty() {
+                break;
+            }
+            for commit in page {
+                if commit.version != next {
+                    return Err(StoreError::Hole {
+                        stream,
+                        version: next,
+                    });
+                }
+                next = next.next();
+                commits.push(commit);
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Opens a commit that came by another way, such as the table's stream.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open<E: EventData>(&self, stored: &StoredCommit) -> Result<Commit<E>, StoreError> {
+        let key = self.subject_key(stored.stream, true).await?;
+        open(stored, key.as_ref())
+    }
+
+    /// Opens one event of the audit feed: its sealed fields and its reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_audit(
+        &self,
+        row: &mut events::views::AuditRow,
+    ) -> Result<Option<Personal<Reason>>, StoreError> {
+        let key = self.subject_key(row.stream, true).await?;
+        let place = Place {
+            stream: row.stream,
+            version: row.version,
+        };
+        let unopenable = |_| StoreError::Unopenable {
+            stream: row.stream,
+            version: row.version,
+        };
+        place
+            .open_event(key.as_ref(), row.index, &mut row.event.event)
+            .map_err(unopenable)?;
+        row.reason
+            .as_deref()
+            .map(|reason| open_reason(place, key.as_ref(), reason))
+            .transpose()
+    }
+
+    /// The state of a stream, up to `until` or to its end; strongly consistent. One call where commits carry state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn load<D: Decider>(
+        &self,
+        stream: StreamId,
+        until: Option<Version>,
+    ) -> Result<Folded<D::State>, StoreError> {
+        let limit = i32::try_from(STATE_EVERY).unwrap_or(PAGE);
+        let newest = self.query(stream, Version(1), until, false, limit).await?;
+        let key = self.subject_key(stream, !newest.is_empty()).await?;
+        let carried = newest.iter().enumerate().find_map(|(at, commit)| {
+            let folded = carried::<D>(commit, commit.state.as_ref()?, key.as_ref())?;
+            Some((at, folded))
+        });
+        let (folded, tail) = match carried {
+            Some((at, folded)) => (folded, &newest[..at]),
+            None if newest
+                .last()
+                .is_some_and(|oldest| oldest.version > Version(1)) =>
+            {
+                return self.fold_from_the_beginning::<D>(stream, until).await;
+            }
+            None => (Folded::default(), &newest[..]),
+        };
+        let mut folded = folded;
+        for commit in tail.iter().rev() {
+            push::<D>(&mut folded, &open(commit, key.as_ref())?)?;
+        }
+        Ok(folded)
+    }
+
+    /// The way without a usable carried state: page by page, so that memory stays bounded.
+    async fn fold_from_the_beginning<D: Decider>(
+        &self,
+        stream: StreamId,
+        until: Option<Version>,
+    ) -> Result<Folded<D::State>, StoreError> {
+        let mut folded = Folded::default();
+        loop {
+            let range = Range {
+                after: folded.version,
+                until,
+            };
+            let page = self
+                .read::<D::Event>(stream, range, usize::try_from(PAGE).unwrap_or_default())
+                .await?;
+            if page.is_empty() {
+                return Ok(folded);
+            }
+            for commit in &page {
+                push::<D>(&mut folded, commit)?;
+            }
+        }
+    }
+
+    pub(super) async fn subject_key(
+        &self,
+        stream: StreamId,
+        exists: bool,
+    ) -> Result<Option<SubjectKey>, StoreError> {
+        match subject(stream) {
+            Some(subject) if exists => Ok(Some(self.keyring.load(subject).await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// One call of `Query`: a page may end early at 1 MB.
+    async fn query(
+        &self,
+        stream: StreamId,
+        from: Version,
+        until: Option<Version>,
+        forward: bool,
+        limit: i32,
+    ) -> Result<Vec<StoredCommit>, StoreError> {
+        let until = until.unwrap_or(Version(u64::MAX >> 1));
+        if until < from {
+            return Ok(Vec::new());
+        }
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.events)
+            .consistent_read(true)
+            .scan_index_forward(forward)
+            .limit(limit)
+            .key_condition_expression("stream = :stream AND version BETWEEN :from AND :until")
+            .expression_attribute_values(":stream", AttributeValue::S(stream.to_string()))
+            .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        answer
+            .items()
+            .iter()
+            .map(|item| decode_item(item).map_err(|source| undecodable(item, source)))
+            .collect()
+    }
+}
+
+fn undecodable(
+    item: &std::collections::HashMap<String, AttributeValue>,
+    source: Undecodable,
+) -> StoreError {
+    let text = |name| match item.get(name) {
+        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
+        _ => "?".to_owned(),
+    };
+    StoreError::Undecodable {
+        stream: text("stream"),
+        version: text("version"),
+        source,
+    }
+}
+
+fn push<D: Decider>(
+    folded: &mut Folded<D::State>,
+    commit: &Commit<D::Event>,
+) -> Result<(), StoreError> {
+    if commit.version != folded.version.next() {
+        return Err(StoreError::Hole {
+            stream: commit.stream,
+            version: folded.version.next(),
+        });
+    }
+    folded.push::<D>(commit);
+    Ok(())
+}
+
+/// A carried state is used only if it is of today's shape and opens; otherwise the events tell.
+fn carried<D: Decider>(
+    commit: &StoredCommit,
+    state: &CarriedState,
+    key: Option<&SubjectKey>,
+) -> Option<Folded<D::State>> {
+    if state.schema != D::STATE_SCHEMA {
+        return None;
+    }
+    let place = Place {
+        stream: commit.stream,
+        version: commit.version,
+    };
+    let text = place.open(key, "state", &state.sealed).ok()??;
+    let Carried { state, recent } = serde_json::from_str(&text).ok()?;
+    Some(Folded {
+        state,
+        version: commit.version,
+        hash: commit.hash,
+        recorded_at: Some(commit.recorded_at),
+        recent,
+    })
+}
+
+fn open<E: EventData>(
+    stored: &StoredCommit,
+    key: Option<&SubjectKey>,
+) -> Result<Commit<E>, StoreError> {
+    let (stream, version) = (stored.stream, stored.version);
+    let place = Place { stream, version };
+    let unopenable = |_| StoreError::Unopenable { stream, version };
+    let committed: Vec<CommittedEvent> =
+        serde_json::from_str(&stored.events).map_err(|_| StoreError::Undecodable {
+            stream: stream.to_string(),
+            version: version.to_string(),
+            source: Undecodable::Malformed("events"),
+        })?;
+    let metadata = Metadata {
+        actor: stored.actor,
+        reason: stored
+            .reason
+            .as_deref()
+            .map(|reason| open_reason(place, key, reason))
+            .transpose()?,
+        correlation_id: stored.correlation_id,
+        causation_id: stored.causation_id,
+        traceparent: stored.traceparent.clone(),
+    };
+    let mut events = Vec::with_capacity(committed.len());
+    for (
+        index,
+        CommittedEvent {
+            event_id,
+            mut event,
+        },
+    ) in committed.into_iter().enumerate()
+    {
+        place
+            .open_event(key, index, &mut event)
+            .map_err(unopenable)?;
+        let event = E::from_stored(event).map_err(|source| StoreError::Unreadable {
+            stream,
+            version,
+            source,
+        })?;
+        let metadata = metadata.clone();
+        let recorded_at = stored.recorded_at;
+        events.push(Recorded {
+            event_id,
+            stream,
+            version,
+            index,
+            recorded_at,
+            metadata,
+            event,
+        });
+    }
+    let replay = match &stored.idempotency {
+        Some(sealed) => place.open(key, "idempotency", sealed).map_err(unopenable)?,
+        None => None,
+    };
+    let replay = replay.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(Commit {
+        stream,
+        version,
+        recorded_at: stored.recorded_at,
+        hash: stored.hash,
+        events,
+        replay,
+    })
+}
+
+fn open_reason(
+    place: Place,
+    key: Option<&SubjectKey>,
+    reason: &str,
+) -> Result<Personal<Reason>, StoreError> {
+    let unopenable = StoreError::Unopenable {
+        stream: place.stream,
+        version: place.version,
+    };
+    match place.open(key, "reason", reason) {
+        Ok(None) => Ok(Personal::Erased),
+        Ok(Some(text)) => Reason::parse(&text)
+            .map(Personal::Known)
+            .map_err(|_| unopenable),
+        Err(_) => Err(unopenable),
+    }
+}
