@@ -1,1 +1,13 @@
 //! Sign-in and every write, port 8081.
+
+pub mod api;
+pub mod auth;
+pub mod command;
+pub mod config;
+pub mod credentials;
+pub mod passwords;
+pub mod roles;
+pub mod server;
+pub mod state;
+pub mod users;
+pub mod webhooks;

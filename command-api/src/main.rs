@@ -1,3 +1,16 @@
-//! Sign-in and every write, port 8081.
+//! The program `command-api`.
 
-fn main() {}
+use clap::Parser;
+use command_api::{config::Config, server, state::AppState};
+use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    telemetry::install()?;
+    let config = Config::parse();
+    let shutdown = Shutdown::on_signals()?;
+    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    let state = AppState::open(&config, Clock::system()).await?;
+    server::serve(listener, state, shutdown).await?;
+    Ok(())
+}

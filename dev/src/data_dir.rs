@@ -2,13 +2,16 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-/// The file that is locked. It also marks the directory as ours: only such a directory is ever wiped.
+/// The file that is locked.
 const LOCK_FILE: &str = "fieldfuze.lock";
+
+/// What the lock file of a directory says that was empty when this program came. Only such a directory is ever wiped.
+const OURS: &str = "This directory belongs to fieldfuze, which may wipe it.\n";
 
 /// For the owner alone: keys and personal data of the local world lie inside.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -46,36 +49,23 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::InUse`] when another process has it open, [`DataDirError::Io`] for the rest.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        let failed = |source| DataDirError::Io {
-            path: path.to_path_buf(),
-            source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(DIRECTORY_MODE)
-            .create(path)
-            .map_err(failed)?;
-        let ours = is_empty(path).map_err(failed)? || path.join(LOCK_FILE).exists();
-        if ours {
-            fs::set_permissions(path, fs::Permissions::from_mode(DIRECTORY_MODE))
-                .map_err(failed)?;
-        }
-        let lock = OpenOptions::new()
+        let failed = |source| DataDirError::Io { path: path.to_path_buf(), source };
+        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(failed)?;
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(path.join(LOCK_FILE))
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.canonicalize().map_err(failed)?,
-                ours,
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_path_buf())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(path.to_path_buf())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        let ours = mark(path, &mut lock).map_err(failed)?;
+        Ok(Self { path: path.canonicalize().map_err(failed)?, ours, _lock: lock })
     }
 
     /// The absolute path.
@@ -91,10 +81,7 @@ impl DataDir {
         if !self.ours {
             return Err(DataDirError::NotOurs(self.path.clone()));
         }
-        self.wipe().map_err(|source| DataDirError::Io {
-            path: self.path.clone(),
-            source,
-        })
+        self.wipe().map_err(|source| DataDirError::Io { path: self.path.clone(), source })
     }
 
     fn wipe(&self) -> io::Result<()> {
@@ -114,8 +101,18 @@ impl DataDir {
     }
 }
 
-fn is_empty(path: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(path)?.next().is_none())
+/// Whether the directory is ours: it says so, or holds nothing but the lock and says so from now on.
+fn mark(path: &Path, lock: &mut File) -> io::Result<bool> {
+    let mut says = String::new();
+    lock.read_to_string(&mut says)?;
+    let ours = says == OURS || fs::read_dir(path)?.count() == 1;
+    if ours {
+        fs::set_permissions(path, fs::Permissions::from_mode(DIRECTORY_MODE))?;
+        if says != OURS {
+            lock.write_all(OURS.as_bytes())?;
+        }
+    }
+    Ok(ours)
 }
 
 #[cfg(test)]
@@ -144,10 +141,7 @@ mod tests {
         fs::write(data.path().join("inner/file"), "x").unwrap();
         fs::write(data.path().join("file"), "x").unwrap();
         data.reset().unwrap();
-        let left: Vec<_> = fs::read_dir(data.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let left: Vec<_> = fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [LOCK_FILE]);
         assert!(DataDir::open(data.path()).is_err());
     }
@@ -156,8 +150,10 @@ mod tests {
     fn a_directory_of_other_things_is_never_wiped() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("thesis.txt"), "years of work").unwrap();
-        let data = DataDir::open(home.path()).unwrap();
-        assert!(matches!(data.reset(), Err(DataDirError::NotOurs(_))));
+        for _ in 0..2 {
+            let data = DataDir::open(home.path()).unwrap();
+            assert!(matches!(data.reset(), Err(DataDirError::NotOurs(_))));
+        }
         assert!(home.path().join("thesis.txt").exists());
     }
 }

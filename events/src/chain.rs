@@ -23,10 +23,7 @@ pub struct NotAHash;
 pub fn link(previous: &Hash, attributes: &BTreeMap<&'static str, String>) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(previous.0);
-    for part in attributes
-        .iter()
-        .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
-    {
+    for part in attributes.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]) {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
@@ -72,10 +69,7 @@ mod tests {
         let one = BTreeMap::from([("a", "xy".to_owned()), ("b", "z".to_owned())]);
         let other = BTreeMap::from([("a", "x".to_owned()), ("b", "yz".to_owned())]);
         assert_ne!(link(&Hash::GENESIS, &one), link(&Hash::GENESIS, &other));
-        assert_ne!(
-            link(&Hash::GENESIS, &one),
-            link(&link(&Hash::GENESIS, &one), &one)
-        );
+        assert_ne!(link(&Hash::GENESIS, &one), link(&link(&Hash::GENESIS, &one), &one));
     }
 
     proptest! {

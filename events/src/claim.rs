@@ -39,10 +39,7 @@ impl Claim {
     pub fn email(email: &Email) -> Self {
         let (local, domain) = email.parts();
         let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| fold(domain));
-        Self {
-            kind: ClaimKind::SignIn,
-            value: format!("{}@{domain}", fold(local)),
-        }
+        Self { kind: ClaimKind::SignIn, value: format!("{}@{domain}", fold(local)) }
     }
 
     /// The claim of a user name; one that is an e-mail address claims that address.
@@ -52,21 +49,13 @@ impl Claim {
 
     /// What a sign-in looks up for whatever was typed.
     pub fn sign_in(identifier: &str) -> Self {
-        Email::parse(identifier).map_or_else(
-            |_| Self {
-                kind: ClaimKind::SignIn,
-                value: fold(identifier),
-            },
-            |email| Self::email(&email),
-        )
+        Email::parse(identifier)
+            .map_or_else(|_| Self { kind: ClaimKind::SignIn, value: fold(identifier) }, |email| Self::email(&email))
     }
 
     /// The claim of a role's name.
     pub fn role_name(name: &RoleName) -> Self {
-        Self {
-            kind: ClaimKind::RoleName,
-            value: fold(name.as_str()),
-        }
+        Self { kind: ClaimKind::RoleName, value: fold(name.as_str()) }
     }
 
     /// The normal form. It is personal: only its HMAC is ever stored.
@@ -84,9 +73,7 @@ impl std::fmt::Debug for Claim {
 /// Trimmed, NFKC, case-folded, NFKC again (folding can leave the normal form).
 fn fold(text: &str) -> String {
     let compatible: String = text.trim().nfkc().collect();
-    caseless::default_case_fold_str(&compatible)
-        .nfkc()
-        .collect()
+    caseless::default_case_fold_str(&compatible).nfkc().collect()
 }
 
 #[cfg(test)]
@@ -100,14 +87,8 @@ mod tests {
         let claim = |text: &str| Claim::email(&Email::parse(text).unwrap());
         assert_eq!(claim("Ada@Example.COM"), claim("ada@example.com"));
         assert_eq!(claim("a@bücher.example"), claim("A@xn--bcher-kva.example"));
-        assert_eq!(
-            Claim::sign_in(" ADA@example.com "),
-            claim("ada@example.com")
-        );
-        assert_eq!(
-            Claim::username(&Username::parse("ada@EXAMPLE.com").unwrap()),
-            claim("ada@example.com")
-        );
+        assert_eq!(Claim::sign_in(" ADA@example.com "), claim("ada@example.com"));
+        assert_eq!(Claim::username(&Username::parse("ada@EXAMPLE.com").unwrap()), claim("ada@example.com"));
         assert_ne!(claim("ada@example.com"), claim("adb@example.com"));
     }
 

@@ -91,14 +91,8 @@ impl StoredCommit {
         optional("causation_id", self.causation_id.map(|id| id.to_string()));
         optional("traceparent", self.traceparent.clone());
         optional("idempotency", self.idempotency.clone());
-        optional(
-            "state",
-            self.state.as_ref().map(|state| state.sealed.clone()),
-        );
-        optional(
-            "state_schema",
-            self.state.as_ref().map(|state| state.schema.to_string()),
-        );
+        optional("state", self.state.as_ref().map(|state| state.sealed.clone()));
+        optional("state_schema", self.state.as_ref().map(|state| state.schema.to_string()));
         all
     }
 

@@ -28,10 +28,7 @@ pub trait Decider {
     ///
     /// # Errors
     /// The rule that forbids it.
-    fn decide(
-        state: &Self::State,
-        command: Self::Command,
-    ) -> Result<Vec<Self::Event>, Self::Refusal>;
+    fn decide(state: &Self::State, command: Self::Command) -> Result<Vec<Self::Event>, Self::Refusal>;
 
     /// The unique values that a stream in this state holds.
     fn claims(state: &Self::State) -> BTreeSet<Claim>;

@@ -46,11 +46,7 @@ impl FromStr for Actor {
         match text {
             "system" => Ok(Self::System),
             "telnyx" => Ok(Self::Telnyx),
-            _ => text
-                .strip_prefix("user#")
-                .and_then(|id| id.parse().ok())
-                .map(Self::User)
-                .ok_or(NotAnActor),
+            _ => text.strip_prefix("user#").and_then(|id| id.parse().ok()).map(Self::User).ok_or(NotAnActor),
         }
     }
 }

@@ -80,11 +80,7 @@ pub trait EventData:
             },
             _ => Map::new(),
         };
-        StoredEvent {
-            kind: kind.name.to_owned(),
-            schema: kind.schema,
-            data,
-        }
+        StoredEvent { kind: kind.name.to_owned(), schema: kind.schema, data }
     }
 
     /// Reads a stored event whose sealed fields are open (or erased), through as many upcasts as it needs.
@@ -92,22 +88,12 @@ pub trait EventData:
     /// # Errors
     /// [`Unreadable`] when the type is unknown or its data does not fit.
     fn from_stored(stored: StoredEvent) -> Result<Self, Unreadable> {
-        let StoredEvent {
-            mut kind,
-            mut schema,
-            mut data,
-        } = stored;
-        while let Some(upcast) = Self::UPCASTS
-            .iter()
-            .find(|upcast| upcast.from == (kind.as_str(), schema))
-        {
+        let StoredEvent { mut kind, mut schema, mut data } = stored;
+        while let Some(upcast) = Self::UPCASTS.iter().find(|upcast| upcast.from == (kind.as_str(), schema)) {
             data = (upcast.apply)(data);
             (kind, schema) = (upcast.to.0.to_owned(), upcast.to.1);
         }
-        if !Self::CATALOGUE
-            .iter()
-            .any(|known| known.name == kind && known.schema == schema)
-        {
+        if !Self::CATALOGUE.iter().any(|known| known.name == kind && known.schema == schema) {
             return Err(Unreadable::UnknownType { kind, schema });
         }
         let tagged = serde_json::json!({ "type": kind, "data": data });

@@ -16,16 +16,11 @@ pub fn recorded<E>(stream: StreamId, events: impl IntoIterator<Item = E>) -> Vec
     let commits = events.into_iter().zip(1_u64..);
     commits
         .map(|(event, version)| Recorded {
-            event_id: EventId(derive(&[
-                "test event",
-                &stream.to_string(),
-                &version.to_string(),
-            ])),
+            event_id: EventId(derive(&["test event", &stream.to_string(), &version.to_string()])),
             stream,
             version: Version(version),
             index: 0,
-            recorded_at: DateTime::UNIX_EPOCH
-                + chrono::TimeDelta::seconds(i64::try_from(version).unwrap_or(i64::MAX)),
+            recorded_at: DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(i64::try_from(version).unwrap_or(i64::MAX)),
             metadata: Metadata {
                 actor: Actor::System,
                 reason: None,
@@ -40,14 +35,9 @@ pub fn recorded<E>(stream: StreamId, events: impl IntoIterator<Item = E>) -> Vec
 
 /// The state after a list of events.
 pub fn fold<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> D::State {
-    let stream = StreamId {
-        category: D::CATEGORY,
-        id: derive(&["test stream"]),
-    };
+    let stream = StreamId { category: D::CATEGORY, id: derive(&["test stream"]) };
     let mut state = D::State::default();
-    recorded(stream, events)
-        .iter()
-        .for_each(|event| D::evolve(&mut state, event));
+    recorded(stream, events).iter().for_each(|event| D::evolve(&mut state, event));
     state
 }
 

@@ -7,10 +7,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_3c1e_8f0b_5c52_9a57_2b6f_0e1d_77a
 
 /// A UUIDv5 over length-prefixed parts, so that no two lists of parts are one name.
 pub fn derive(parts: &[&str]) -> Uuid {
-    let name: String = parts
-        .iter()
-        .map(|part| format!("{}:{part};", part.len()))
-        .collect();
+    let name: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
@@ -75,11 +72,6 @@ impl UserId {
 impl NotificationId {
     /// The one notification that `event` causes for `recipient` by `template`.
     pub fn caused_by(event: EventId, recipient: UserId, template: &str) -> Self {
-        Self(derive(&[
-            "notification",
-            &event.to_string(),
-            &recipient.to_string(),
-            template,
-        ]))
+        Self(derive(&["notification", &event.to_string(), &recipient.to_string(), template]))
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 
 pub use decide::{Notification, NotificationCommand, NotificationRefusal, Outcome, Receipt};
 pub use event::{
-    NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed,
-    NotificationRequested, NotificationSending, NotificationSuppressed,
+    NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed, NotificationRequested,
+    NotificationSending, NotificationSuppressed,
 };
 pub use state::{Delivery, Lane, NotificationState};

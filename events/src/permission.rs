@@ -37,19 +37,13 @@ impl Permission {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let word = |w: &str| {
             w.starts_with(|c: char| c.is_ascii_lowercase())
-                && w.chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         };
-        let two = text
-            .split_once(':')
-            .is_some_and(|(area, action)| word(area) && word(action));
+        let two = text.split_once(':').is_some_and(|(area, action)| word(area) && word(action));
         if text == Self::ALL || (two && text.len() <= MAX_BYTES) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid::new(
-                "invalid-permission",
-                "must be area:action in lower case, such as users:read, or *",
-            ))
+            Err(Invalid::new("invalid-permission", "must be area:action in lower case, such as users:read, or *"))
         }
     }
 }
@@ -62,17 +56,12 @@ pub struct Permissions(pub BTreeSet<Permission>);
 impl Permissions {
     /// Whether the set grants `permission`.
     pub fn allow(&self, permission: &str) -> bool {
-        self.0
-            .iter()
-            .any(|held| held.as_str() == Permission::ALL || held.as_str() == permission)
+        self.0.iter().any(|held| held.as_str() == Permission::ALL || held.as_str() == permission)
     }
 
     /// The first of `wanted` that this set does not grant.
     pub fn first_lacking<'a>(&self, wanted: &'a Self) -> Option<&'a Permission> {
-        wanted
-            .0
-            .iter()
-            .find(|permission| !self.allow(permission.as_str()))
+        wanted.0.iter().find(|permission| !self.allow(permission.as_str()))
     }
 }
 
@@ -81,40 +70,20 @@ mod tests {
     use super::*;
 
     fn set(names: &[&str]) -> Permissions {
-        Permissions(
-            names
-                .iter()
-                .map(|name| Permission::parse(name).unwrap())
-                .collect(),
-        )
+        Permissions(names.iter().map(|name| Permission::parse(name).unwrap()).collect())
     }
 
     #[test]
     fn the_star_is_granted_only_by_the_star() {
         assert!(set(&["*"]).allow("jobs:dispatch"));
         assert!(!set(&["users:read"]).allow("users:write"));
-        assert_eq!(
-            set(&["users:read"])
-                .first_lacking(&set(&["*"]))
-                .unwrap()
-                .as_str(),
-            "*"
-        );
+        assert_eq!(set(&["users:read"]).first_lacking(&set(&["*"])).unwrap().as_str(), "*");
         assert_eq!(set(&["*"]).first_lacking(&set(&["*", "users:read"])), None);
     }
 
     #[test]
     fn refuses_what_is_no_permission() {
-        for text in [
-            "",
-            "users",
-            "users:",
-            ":read",
-            "Users:read",
-            "users:read:x",
-            "**",
-            "users:*",
-        ] {
+        for text in ["", "users", "users:", ":read", "Users:read", "users:read:x", "**", "users:*"] {
             assert!(Permission::parse(text).is_err(), "{text}");
         }
     }

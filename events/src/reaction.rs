@@ -27,9 +27,7 @@ pub fn of_user(recorded: &Recorded<UserEvent>) -> Vec<Reaction> {
         UserEvent::UserRegistered(_) if user != UserId::seeded_administrator() => &[&WELCOME],
         _ => &[],
     };
-    let applying = templates
-        .iter()
-        .filter(|template| recorded.recorded_at >= template.applies_from);
+    let applying = templates.iter().filter(|template| recorded.recorded_at >= template.applies_from);
     applying
         .map(|template| Reaction {
             id: NotificationId::caused_by(recorded.event_id, user, template.name),

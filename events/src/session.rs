@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The rules of sessions.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Session;
 
 /// What happened to a session.
@@ -35,11 +35,7 @@ pub struct SessionStarted {
     pub expires_at: DateTime<Utc>,
 }
 
-const STARTED: EventType = EventType {
-    name: "SessionStarted",
-    schema: 1,
-    personal: &[],
-};
+const STARTED: EventType = EventType { name: "SessionStarted", schema: 1, personal: &[] };
 
 impl EventData for SessionEvent {
     const CATALOGUE: &'static [EventType] = &[STARTED];
@@ -89,10 +85,7 @@ impl Decider for Session {
         state.get_or_insert_with(|| event.clone());
     }
 
-    fn decide(
-        state: &Self::State,
-        command: SessionCommand,
-    ) -> Result<Vec<SessionEvent>, SessionRefusal> {
+    fn decide(state: &Self::State, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionRefusal> {
         let SessionCommand::Start(wish) = command;
         match state {
             None => Ok(vec![SessionEvent::SessionStarted(wish)]),
@@ -113,19 +106,10 @@ mod tests {
 
     #[test]
     fn a_session_starts_once() {
-        let wish = |user: &str| SessionStarted {
-            user_id: UserId(derive(&[user])),
-            expires_at: DateTime::UNIX_EPOCH,
-        };
+        let wish = |user: &str| SessionStarted { user_id: UserId(derive(&[user])), expires_at: DateTime::UNIX_EPOCH };
         let started = SessionEvent::SessionStarted(wish("ada"));
-        given::<Session>([])
-            .when(SessionCommand::Start(wish("ada")))
-            .then([started.clone()]);
-        given::<Session>([started.clone()])
-            .when(SessionCommand::Start(wish("ada")))
-            .then_nothing();
-        given::<Session>([started])
-            .when(SessionCommand::Start(wish("eve")))
-            .then_refused(&SessionRefusal::Exists);
+        given::<Session>([]).when(SessionCommand::Start(wish("ada"))).then([started.clone()]);
+        given::<Session>([started.clone()]).when(SessionCommand::Start(wish("ada"))).then_nothing();
+        given::<Session>([started]).when(SessionCommand::Start(wish("eve"))).then_refused(&SessionRefusal::Exists);
     }
 }

@@ -62,14 +62,8 @@ impl FromStr for StreamId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (category, id) = text.split_once('#').ok_or(NotAStream)?;
-        let category = Category::ALL
-            .into_iter()
-            .find(|c| c.as_str() == category)
-            .ok_or(NotAStream)?;
-        Ok(Self {
-            category,
-            id: id.parse().map_err(|_| NotAStream)?,
-        })
+        let category = Category::ALL.into_iter().find(|c| c.as_str() == category).ok_or(NotAStream)?;
+        Ok(Self { category, id: id.parse().map_err(|_| NotAStream)? })
     }
 }
 
@@ -91,10 +85,7 @@ macro_rules! stream_of {
     ($id:ident, $category:ident) => {
         impl From<$id> for StreamId {
             fn from(id: $id) -> Self {
-                Self {
-                    category: Category::$category,
-                    id: id.0,
-                }
+                Self { category: Category::$category, id: id.0 }
             }
         }
     };
@@ -105,9 +96,7 @@ stream_of!(NotificationId, Notification);
 stream_of!(SessionId, Session);
 
 /// How many commits a stream has: 1, 2, 3, … without a hole; 0 for a stream that has none yet.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
 
@@ -154,19 +143,10 @@ mod tests {
     #[test]
     fn a_stream_reads_back_from_its_name() {
         for category in Category::ALL {
-            let stream = StreamId {
-                category,
-                id: crate::ids::derive(&["x"]),
-            };
+            let stream = StreamId { category, id: crate::ids::derive(&["x"]) };
             assert_eq!(stream.to_string().parse(), Ok(stream));
         }
-        for text in [
-            "",
-            "user",
-            "user#",
-            "user#1",
-            "truck#6f1d3c1e-8f0b-5c52-9a57-2b6f0e1d77a4",
-        ] {
+        for text in ["", "user", "user#", "user#1", "truck#6f1d3c1e-8f0b-5c52-9a57-2b6f0e1d77a4"] {
             assert_eq!(text.parse::<StreamId>(), Err(NotAStream), "{text}");
         }
     }

@@ -30,10 +30,7 @@ pub struct Invalid {
 
 impl Invalid {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 }
 
@@ -88,23 +85,14 @@ fn line(text: &str, min: usize, max: usize) -> Result<String, Invalid> {
     use unicode_normalization::UnicodeNormalization;
     let text: String = text.trim().nfc().collect();
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new(
-            "control-character",
-            "must not contain control characters",
-        ));
+        return Err(Invalid::new("control-character", "must not contain control characters"));
     }
     let length = text.chars().count();
     if length < min {
-        return Err(Invalid::new(
-            "too-short",
-            format!("must have at least {min} characters"),
-        ));
+        return Err(Invalid::new("too-short", format!("must have at least {min} characters")));
     }
     if length > max {
-        return Err(Invalid::new(
-            "too-long",
-            format!("must have at most {max} characters"),
-        ));
+        return Err(Invalid::new("too-long", format!("must have at most {max} characters")));
     }
     Ok(text)
 }

@@ -31,24 +31,18 @@ impl Clock {
     }
 
     /// Now, in whole microseconds: what the log stores and every answer shows.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => Utc::now().trunc_subsecs(6),
-            Source::Manual(now) => *now
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            Source::Manual(now) => *now.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         }
     }
 
     /// Moves a manual clock; the system's clock ignores it.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {
-            *now.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) += by;
+            *now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += by;
         }
     }
 
@@ -60,11 +54,7 @@ impl Clock {
             Source::Manual(_) => {
                 let now = self.now();
                 let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-                Uuid::new_v7(uuid::Timestamp::from_unix(
-                    uuid::NoContext,
-                    seconds,
-                    now.timestamp_subsec_nanos(),
-                ))
+                Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos()))
             }
         }
     }

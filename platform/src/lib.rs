@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod clock;
+pub mod context;
 pub mod crypto;
 pub mod http;
 pub mod lifecycle;
@@ -10,4 +11,6 @@ pub mod rows;
 pub mod settings;
 pub mod store;
 pub mod tables;
+pub mod telemetry;
+pub mod telnyx;
 pub mod tokens;

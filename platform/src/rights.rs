@@ -19,6 +19,7 @@ use events::{
     permission::Permissions,
     role::{RoleState, RoleStatus},
     stream::Version,
+    user::Assignment,
     values::Level,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -77,6 +78,25 @@ pub struct Rights {
     reading: Arc<Mutex<()>>,
 }
 
+/// The rights of all roles as they were within the last seconds.
+#[derive(Debug, Clone)]
+pub struct KnownRights(Arc<Copy>);
+
+impl KnownRights {
+    /// What these assignments grant on our own routes at `now`.
+    pub fn granted_by(&self, assignments: &[Assignment], now: DateTime<Utc>) -> Granted {
+        let mut granted = Granted::default();
+        let counting = assignments.iter().filter(|assignment| assignment.counts_at(now));
+        for role in counting.filter_map(|assignment| self.0.roles.get(&assignment.role_id)) {
+            granted.permissions.0.extend(role.permissions.0.iter().cloned());
+            if !role.permissions.0.is_empty() {
+                granted.level = granted.level.max(Some(role.level));
+            }
+        }
+        granted
+    }
+}
+
 /// Rights resolved for one token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Granted {
@@ -100,12 +120,7 @@ pub enum RightsError {
 impl Rights {
     /// A copy that is still empty, and so refuses everything until it is polled.
     pub fn new(client: Client, names: &Names) -> Self {
-        Self {
-            client,
-            table: names.table(&RIGHTS),
-            copy: Arc::default(),
-            reading: Arc::default(),
-        }
+        Self { client, table: names.table(&RIGHTS), copy: Arc::default(), reading: Arc::default() }
     }
 
     /// Reads the table once a second until the shutdown begins.
@@ -115,10 +130,7 @@ impl Rights {
         loop {
             tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
             if let Err(error) = self.refresh().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the rights table cannot be read"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "the rights table cannot be read");
             }
         }
     }
@@ -128,44 +140,30 @@ impl Rights {
         self.trusted().is_ok()
     }
 
-    /// What a token grants at `now`. A role that the copy does not know yet is looked up once, right away.
+    /// What a token grants at `now`.
     ///
     /// # Errors
     /// [`RightsError`].
-    pub async fn resolve(
-        &self,
-        claims: &Claims,
-        now: DateTime<Utc>,
-    ) -> Result<Granted, RightsError> {
-        let mut copy = self.trusted()?;
-        let counting = || {
-            claims
-                .roles
-                .iter()
-                .filter(|assignment| assignment.counts_at(now))
-        };
-        if counting().any(|assignment| !copy.roles.contains_key(&assignment.role_id)) {
-            self.refresh_since(copy.read_at).await;
-            copy = self.trusted()?;
-        }
-        if copy
-            .users
-            .get(&claims.sub)
-            .is_some_and(|voided| claims.ver < *voided)
-        {
+    pub async fn resolve(&self, claims: &Claims, now: DateTime<Utc>) -> Result<Granted, RightsError> {
+        let known = self.known(&claims.roles, now).await?;
+        if known.0.users.get(&claims.sub).is_some_and(|voided| claims.ver < *voided) {
             return Err(RightsError::Voided);
         }
-        let mut granted = Granted::default();
-        for role in counting().filter_map(|assignment| copy.roles.get(&assignment.role_id)) {
-            granted
-                .permissions
-                .0
-                .extend(role.permissions.0.iter().cloned());
-            if !role.permissions.0.is_empty() {
-                granted.level = granted.level.max(Some(role.level));
-            }
+        Ok(known.granted_by(&claims.roles, now))
+    }
+
+    /// A copy that knows every role of these assignments. One that it does not know yet is looked up once, right away.
+    ///
+    /// # Errors
+    /// [`RightsError::Stale`].
+    pub async fn known(&self, assignments: &[Assignment], now: DateTime<Utc>) -> Result<KnownRights, RightsError> {
+        let copy = self.trusted()?;
+        let mut counting = assignments.iter().filter(|assignment| assignment.counts_at(now));
+        if counting.all(|assignment| copy.roles.contains_key(&assignment.role_id)) {
+            return Ok(KnownRights(copy));
         }
-        Ok(granted)
+        self.refresh_since(copy.read_at).await;
+        self.trusted().map(KnownRights)
     }
 
     /// The action that makes a role's rights known, for the transaction of its commit.
@@ -174,20 +172,8 @@ impl Rights {
     /// Only if the action cannot be built.
     pub fn role_action(&self, role: &RoleState) -> Result<TransactWriteItem, StoreError> {
         let active = role.status == RoleStatus::Active;
-        let permissions = if active {
-            role.permissions.clone()
-        } else {
-            Permissions::default()
-        };
-        self.put(
-            ROLE,
-            &RoleRights {
-                id: role.id,
-                permissions,
-                level: role.level,
-                version: role.version,
-            },
-        )
+        let permissions = if active { role.permissions.clone() } else { Permissions::default() };
+        self.put(ROLE, &RoleRights { id: role.id, permissions, level: role.level, version: role.version })
     }
 
     /// The action that voids a user's tokens signed before `version`, for the transaction of that commit.
@@ -202,19 +188,11 @@ impl Rights {
     ) -> Result<TransactWriteItem, StoreError> {
         // Twice the lifetime, so that clocks apart never drop the entry before the last token has ended.
         let expires_at = (now + ACCESS_TOKEN_LIFETIME * 2).timestamp();
-        self.put(
-            USER,
-            &VoidedUser {
-                id: user,
-                version,
-                expires_at,
-            },
-        )
+        self.put(USER, &VoidedUser { id: user, version, expires_at })
     }
 
     fn put(&self, kind: &str, value: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-        let build =
-            |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(error);
+        let build = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(error);
         let item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(value).map_err(|error| build(Box::new(error)))?;
         let put = Put::builder()
@@ -227,13 +205,8 @@ impl Rights {
     }
 
     fn trusted(&self) -> Result<Arc<Copy>, RightsError> {
-        let copy = self
-            .copy
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
-        copy.filter(|copy| copy.read_at.elapsed() < STALE_AFTER)
-            .ok_or(RightsError::Stale)
+        let copy = self.copy.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        copy.filter(|copy| copy.read_at.elapsed() < STALE_AFTER).ok_or(RightsError::Stale)
     }
 
     /// Reads anew unless somebody else did since `known`: many requests at once cost one read.
@@ -243,29 +216,19 @@ impl Rights {
             return;
         }
         if let Err(error) = self.refresh().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the rights table cannot be read"
-            );
+            tracing::warn!(error = &error as &dyn std::error::Error, "the rights table cannot be read");
         }
     }
 
     async fn refresh(&self) -> Result<(), StoreError> {
         let read_at = Instant::now();
-        let (roles, users) =
-            tokio::try_join!(self.read::<RoleRights>(ROLE), self.read::<VoidedUser>(USER))?;
+        let (roles, users) = tokio::try_join!(self.read::<RoleRights>(ROLE), self.read::<VoidedUser>(USER))?;
         let copy = Copy {
             roles: roles.into_iter().map(|role| (role.id, role)).collect(),
-            users: users
-                .into_iter()
-                .map(|user| (user.id, user.version))
-                .collect(),
+            users: users.into_iter().map(|user| (user.id, user.version)).collect(),
             read_at,
         };
-        let mut slot = self
-            .copy
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self.copy.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if slot.as_ref().is_none_or(|held| held.read_at < read_at) {
             *slot = Some(Arc::new(copy));
         }
@@ -287,10 +250,7 @@ impl Rights {
         let mut all = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(unavailable)?;
-            all.push(
-                serde_dynamo::from_item(item)
-                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
-            );
+            all.push(serde_dynamo::from_item(item).map_err(|error| StoreError::Unavailable(Box::new(error)))?);
         }
         Ok(all)
     }

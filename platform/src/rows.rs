@@ -44,11 +44,7 @@ pub struct Page<R> {
 impl<R: Row> Rows<R> {
     /// The read model in `table`.
     pub fn new(client: Client, names: &Names, table: &Table) -> Self {
-        Self {
-            client,
-            table: names.table(table),
-            row: PhantomData,
-        }
+        Self { client, table: names.table(table), row: PhantomData }
     }
 
     /// A row by its entity's id; strongly consistent if asked for.
@@ -73,11 +69,7 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, row: &R, before: Version) -> Result<bool, StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(row)?));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(row)?));
         let put = if before == Version::NONE {
             put.condition_expression("attribute_not_exists(id)")
         } else {
@@ -86,11 +78,7 @@ impl<R: Row> Rows<R> {
         };
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(false)
             }
             Err(error) => Err(unavailable(error)),
@@ -101,23 +89,10 @@ impl<R: Row> Rows<R> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn page(
-        &self,
-        after: Option<&ListKey>,
-        size: NonZeroU16,
-    ) -> Result<Page<R>, StoreError> {
+    pub async fn page(&self, after: Option<&ListKey>, size: NonZeroU16) -> Result<Page<R>, StoreError> {
         let after = after.map_or("", |key| key.0.as_str());
         let wanted = i32::from(size.get()) + 1;
-        let read = |bucket| {
-            self.query(
-                "by_created",
-                "bucket",
-                bucket,
-                "created > :edge",
-                after,
-                wanted,
-            )
-        };
+        let read = |bucket| self.query("by_created", "bucket", bucket, "created > :edge", after, wanted);
         let buckets = try_join_all((0..BUCKETS).map(read)).await?;
         let mut rows: Vec<R> = buckets.into_iter().flatten().collect();
         rows.sort_by_key(ListKey::of);
@@ -131,21 +106,8 @@ impl<R: Row> Rows<R> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due(
-        &self,
-        bucket: u8,
-        now: chrono::DateTime<chrono::Utc>,
-        limit: i32,
-    ) -> Result<Vec<R>, StoreError> {
-        self.query(
-            OPEN.name,
-            OPEN.partition.name,
-            bucket,
-            "look_again_at <= :edge",
-            &timestamp(now),
-            limit,
-        )
-        .await
+    pub async fn due(&self, bucket: u8, now: chrono::DateTime<chrono::Utc>, limit: i32) -> Result<Vec<R>, StoreError> {
+        self.query(OPEN.name, OPEN.partition.name, bucket, "look_again_at <= :edge", &timestamp(now), limit).await
     }
 
     async fn query(
@@ -157,12 +119,7 @@ impl<R: Row> Rows<R> {
         edge: &str,
         limit: i32,
     ) -> Result<Vec<R>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(index)
-            .limit(limit);
+        let query = self.client.query().table_name(&self.table).index_name(index).limit(limit);
         let query = query
             .expression_attribute_names("#partition", partition)
             .expression_attribute_values(":partition", AttributeValue::S(bucket_key(bucket)));
@@ -177,12 +134,7 @@ impl<R: Row> Rows<R> {
         let mut rows = Vec::new();
         let mut start = None;
         loop {
-            let answer = query
-                .clone()
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(unavailable)?;
+            let answer = query.clone().set_exclusive_start_key(start).send().await.map_err(unavailable)?;
             for item in answer.items.unwrap_or_default() {
                 rows.push(from_item(item)?);
             }
@@ -198,11 +150,7 @@ impl<R: Row> Rows<R> {
 impl ListKey {
     /// The place of a row: when its stream began, then its id.
     pub fn of<R: Row>(row: &R) -> Self {
-        Self(format!(
-            "{}#{}",
-            timestamp(row.created_at()),
-            row.stream().id
-        ))
+        Self(format!("{}#{}", timestamp(row.created_at()), row.stream().id))
     }
 }
 
@@ -231,9 +179,7 @@ fn to_item<R: Row>(row: &R) -> Result<HashMap<String, AttributeValue>, StoreErro
 
 fn from_item<R: Row>(mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
     if let Some(AttributeValue::S(id)) = item.get_mut("id") {
-        *id = id
-            .split_once('#')
-            .map_or_else(|| id.clone(), |(_, id)| id.to_owned());
+        *id = id.split_once('#').map_or_else(|| id.clone(), |(_, id)| id.to_owned());
     }
     serde_dynamo::from_item(item).map_err(|error| StoreError::Unavailable(Box::new(error)))
 }

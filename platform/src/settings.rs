@@ -21,11 +21,7 @@ pub struct Settings {
     #[arg(long, env = "FIELDFUZE_TABLE_PREFIX", default_value = "")]
     pub table_prefix: String,
     /// Where the world reaches the load balancer: issuer of tokens and base of webhook addresses.
-    #[arg(
-        long,
-        env = "FIELDFUZE_PUBLIC_URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
+    #[arg(long, env = "FIELDFUZE_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
     /// Where the local world keeps its state; holds `secrets.json`.
     #[arg(long, env = "FIELDFUZE_DATA_DIR", default_value = ".fieldfuze")]

@@ -40,21 +40,8 @@ pub struct EventStore {
 
 impl EventStore {
     /// The log of one stage.
-    pub fn new(
-        client: Client,
-        names: &Names,
-        claim_key: MacKey,
-        keyring: Keyring,
-        clock: Clock,
-    ) -> Self {
-        Self {
-            client,
-            events: names.table(&EVENTS),
-            claims: names.table(&CLAIMS),
-            claim_key,
-            keyring,
-            clock,
-        }
+    pub fn new(client: Client, names: &Names, claim_key: MacKey, keyring: Keyring, clock: Clock) -> Self {
+        Self { client, events: names.table(&EVENTS), claims: names.table(&CLAIMS), claim_key, keyring, clock }
     }
 
     /// The clock by which commits are recorded.

@@ -51,50 +51,25 @@ pub struct Table {
 }
 
 const fn text(name: &'static str) -> Key {
-    Key {
-        name,
-        kind: KeyType::Text,
-    }
+    Key { name, kind: KeyType::Text }
 }
 
 const fn number(name: &'static str) -> Key {
-    Key {
-        name,
-        kind: KeyType::Number,
-    }
+    Key { name, kind: KeyType::Number }
 }
 
 /// The list index of a read model: rows spread over hash buckets, in the order in which they came to be.
-const BY_CREATED: Index = Index {
-    name: "by_created",
-    partition: text("bucket"),
-    sort: text("created"),
-};
+const BY_CREATED: Index = Index { name: "by_created", partition: text("bucket"), sort: text("created") };
 
 /// The sparse index of notifications that have no final state yet, by the moment when somebody should look again.
-pub const OPEN: Index = Index {
-    name: "open",
-    partition: text("open"),
-    sort: text("look_again_at"),
-};
+pub const OPEN: Index = Index { name: "open", partition: text("open"), sort: text("look_again_at") };
 
 const fn plain(name: &'static str, partition: &'static str) -> Table {
-    Table {
-        name,
-        partition: text(partition),
-        sort: None,
-        indexes: &[],
-        streamed: false,
-        time_to_live: None,
-    }
+    Table { name, partition: text(partition), sort: None, indexes: &[], streamed: false, time_to_live: None }
 }
 
 /// The log: one item per commit, never updated, never deleted.
-pub const EVENTS: Table = Table {
-    sort: Some(number("version")),
-    streamed: true,
-    ..plain("events", "stream")
-};
+pub const EVENTS: Table = Table { sort: Some(number("version")), streamed: true, ..plain("events", "stream") };
 /// Unique values, held in the transaction of the commit that takes them.
 pub const CLAIMS: Table = plain("claims", "claim");
 /// The wrapped data key of each subject, or its tombstone.
@@ -102,56 +77,25 @@ pub const KEYS: Table = plain("keys", "subject");
 /// Password hashes and other secrets that never enter the log.
 pub const CREDENTIALS: Table = plain("credentials", "user");
 /// One refresh-token family per session.
-pub const SESSIONS: Table = Table {
-    time_to_live: Some("expires_at"),
-    ..plain("sessions", "session")
-};
+pub const SESSIONS: Table = Table { time_to_live: Some("expires_at"), ..plain("sessions", "session") };
 /// What each role permits, and who or what was voided: read by every verifier once a second.
-pub const RIGHTS: Table = Table {
-    sort: Some(text("id")),
-    time_to_live: Some("expires_at"),
-    ..plain("rights", "kind")
-};
+pub const RIGHTS: Table = Table { sort: Some(text("id")), time_to_live: Some("expires_at"), ..plain("rights", "kind") };
 /// Read model of users. The name comes from the original system.
-pub const USERS: Table = Table {
-    indexes: &[BY_CREATED],
-    ..plain("users1", "id")
-};
+pub const USERS: Table = Table { indexes: &[BY_CREATED], ..plain("users1", "id") };
 /// Read model of roles. The name comes from the original system.
-pub const ROLES: Table = Table {
-    indexes: &[BY_CREATED],
-    ..plain("role", "id")
-};
+pub const ROLES: Table = Table { indexes: &[BY_CREATED], ..plain("role", "id") };
 /// Read model of every event, by hour.
-pub const AUDIT: Table = Table {
-    sort: Some(text("position")),
-    ..plain("audit", "slot")
-};
+pub const AUDIT: Table = Table { sort: Some(text("position")), ..plain("audit", "slot") };
 /// Read model of notifications.
-pub const NOTIFICATIONS: Table = Table {
-    indexes: &[BY_CREATED, OPEN],
-    ..plain("notifications", "id")
-};
+pub const NOTIFICATIONS: Table = Table { indexes: &[BY_CREATED, OPEN], ..plain("notifications", "id") };
 /// Who reads which shard of the log's stream, and how far.
 pub const LEASES: Table = plain("leases", "lease");
 /// Streams whose record could not be applied, with the error.
 pub const PARKED: Table = plain("parked", "stream");
 
 /// Every table.
-pub const ALL: [Table; 12] = [
-    EVENTS,
-    CLAIMS,
-    KEYS,
-    CREDENTIALS,
-    SESSIONS,
-    RIGHTS,
-    USERS,
-    ROLES,
-    AUDIT,
-    NOTIFICATIONS,
-    LEASES,
-    PARKED,
-];
+pub const ALL: [Table; 12] =
+    [EVENTS, CLAIMS, KEYS, CREDENTIALS, SESSIONS, RIGHTS, USERS, ROLES, AUDIT, NOTIFICATIONS, LEASES, PARKED];
 
 /// One queue with its dead-letter queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,21 +110,9 @@ pub struct Queue {
 
 /// Every queue, most urgent first.
 pub const QUEUES: [Queue; 3] = [
-    Queue {
-        lane: Lane::Code,
-        name: "notify-code",
-        dead_letters: "notify-code-dead",
-    },
-    Queue {
-        lane: Lane::Transactional,
-        name: "notify-transactional",
-        dead_letters: "notify-transactional-dead",
-    },
-    Queue {
-        lane: Lane::Bulk,
-        name: "notify-bulk",
-        dead_letters: "notify-bulk-dead",
-    },
+    Queue { lane: Lane::Code, name: "notify-code", dead_letters: "notify-code-dead" },
+    Queue { lane: Lane::Transactional, name: "notify-transactional", dead_letters: "notify-transactional-dead" },
+    Queue { lane: Lane::Bulk, name: "notify-bulk", dead_letters: "notify-bulk-dead" },
 ];
 
 /// Seconds for which a received message is invisible: longer than the longest send (15 s) with its writes around it.
@@ -198,9 +130,7 @@ pub struct Names {
 impl Names {
     /// Names behind `prefix` (may be empty).
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self {
-            prefix: prefix.into(),
-        }
+        Self { prefix: prefix.into() }
     }
 
     /// The physical name of a table.

@@ -89,10 +89,7 @@ impl Signer {
     /// When the secrets hold no usable key.
     pub fn new(secrets: &Secrets) -> Result<Self, SecretsError> {
         let (key, jwk) = key_pair(secrets)?;
-        Ok(Self {
-            key,
-            kid: jwk.common.key_id.unwrap_or_default(),
-        })
+        Ok(Self { key, kid: jwk.common.key_id.unwrap_or_default() })
     }
 
     /// Signs a token.
@@ -114,10 +111,7 @@ impl Verifier {
     /// When the secrets hold no usable key.
     pub fn new(secrets: &Secrets, issuer: &str) -> Result<Self, SecretsError> {
         let (_, jwk) = key_pair(secrets)?;
-        Ok(Self {
-            keys: JwkSet { keys: vec![jwk] },
-            issuer: issuer.to_owned(),
-        })
+        Ok(Self { keys: JwkSet { keys: vec![jwk] }, issuer: issuer.to_owned() })
     }
 
     /// The public keys, for everybody.
@@ -136,11 +130,7 @@ impl Verifier {
         if header.typ.as_deref() != Some(TOKEN_TYPE) || header.alg != Algorithm::EdDSA {
             return Err(TokenError::Forged);
         }
-        let jwk = header
-            .kid
-            .as_deref()
-            .and_then(|kid| self.keys.find(kid))
-            .ok_or(TokenError::Forged)?;
+        let jwk = header.kid.as_deref().and_then(|kid| self.keys.find(kid)).ok_or(TokenError::Forged)?;
         let key = DecodingKey::from_jwk(jwk).map_err(forged)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[&self.issuer]);
@@ -149,9 +139,7 @@ impl Verifier {
         // The times are checked below, against the clock that we were given.
         rules.validate_exp = false;
         rules.validate_nbf = false;
-        let claims: Claims = jsonwebtoken::decode(token, &key, &rules)
-            .map_err(forged)?
-            .claims;
+        let claims: Claims = jsonwebtoken::decode(token, &key, &rules).map_err(forged)?.claims;
         if now - LEEWAY >= moment(claims.exp)? {
             return Err(TokenError::Expired);
         }
@@ -227,45 +215,20 @@ mod tests {
 
     #[test]
     fn a_signed_token_verifies_within_its_times_only() {
-        let World {
-            signer,
-            verifier,
-            now,
-        } = world();
+        let World { signer, verifier, now } = world();
         let token = signer.sign(&claims(now)).unwrap();
         assert_eq!(verifier.verify(&token, now), Ok(claims(now)));
         let end = now + ACCESS_TOKEN_LIFETIME + LEEWAY;
         assert_eq!(verifier.verify(&token, end), Err(TokenError::Expired));
-        assert_eq!(
-            verifier.verify(&token, now - TimeDelta::seconds(6)),
-            Err(TokenError::NotYet)
-        );
+        assert_eq!(verifier.verify(&token, now - TimeDelta::seconds(6)), Err(TokenError::NotYet));
     }
 
     #[test]
     fn another_issuer_audience_key_or_type_is_forged() {
-        let World {
-            signer,
-            verifier,
-            now,
-        } = world();
+        let World { signer, verifier, now } = world();
         let refuse = |token: &str| assert_eq!(verifier.verify(token, now), Err(TokenError::Forged));
-        refuse(
-            &signer
-                .sign(&Claims {
-                    iss: "https://evil.example".to_owned(),
-                    ..claims(now)
-                })
-                .unwrap(),
-        );
-        refuse(
-            &signer
-                .sign(&Claims {
-                    aud: "other".to_owned(),
-                    ..claims(now)
-                })
-                .unwrap(),
-        );
+        refuse(&signer.sign(&Claims { iss: "https://evil.example".to_owned(), ..claims(now) }).unwrap());
+        refuse(&signer.sign(&Claims { aud: "other".to_owned(), ..claims(now) }).unwrap());
         refuse(&world().signer.sign(&claims(now)).unwrap());
         let mut token = signer.sign(&claims(now)).unwrap();
         token.truncate(token.len() - 4);
@@ -273,14 +236,7 @@ mod tests {
         let mut plain = Header::new(Algorithm::EdDSA);
         plain.kid = Some(signer.kid.clone());
         refuse(&jsonwebtoken::encode(&plain, &claims(now), &signer.key).unwrap());
-        let symmetric = Header {
-            kid: Some(signer.kid.clone()),
-            typ: Some(TOKEN_TYPE.to_owned()),
-            ..Header::default()
-        };
-        refuse(
-            &jsonwebtoken::encode(&symmetric, &claims(now), &EncodingKey::from_secret(b"x"))
-                .unwrap(),
-        );
+        let symmetric = Header { kid: Some(signer.kid.clone()), typ: Some(TOKEN_TYPE.to_owned()), ..Header::default() };
+        refuse(&jsonwebtoken::encode(&symmetric, &claims(now), &EncodingKey::from_secret(b"x")).unwrap());
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     event::{
-        NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed,
-        NotificationRequested, NotificationSending, NotificationSuppressed,
+        NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed, NotificationRequested,
+        NotificationSending, NotificationSuppressed,
     },
     state::{Delivery, NotificationState},
 };
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The rules of notifications.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Notification;
 
 /// What somebody wants of a notification.
@@ -113,9 +113,7 @@ impl Decider for Notification {
     type Refusal = NotificationRefusal;
 
     fn evolve(state: &mut Self::State, recorded: &Recorded<NotificationEvent>) {
-        if let (None, NotificationEvent::NotificationRequested(event)) =
-            (state.as_ref(), &recorded.event)
-        {
+        if let (None, NotificationEvent::NotificationRequested(event)) = (state.as_ref(), &recorded.event) {
             *state = Some(requested(event, recorded));
         }
         let Some(it) = state else { return };
@@ -124,8 +122,7 @@ impl Decider for Notification {
         match &recorded.event {
             NotificationEvent::NotificationRequested(_) => (),
             NotificationEvent::NotificationSending(event) => {
-                (it.status, it.attempt, it.due) =
-                    (Delivery::Sending, event.attempt, Some(event.until));
+                (it.status, it.attempt, it.due) = (Delivery::Sending, event.attempt, Some(event.until));
             }
             NotificationEvent::NotificationDeferred(event) => {
                 (it.status, it.due) = (Delivery::Pending, Some(event.not_before));
@@ -136,9 +133,7 @@ impl Decider for Notification {
                 it.provider_id = Some(event.provider_id.clone());
                 it.error_code = None;
             }
-            NotificationEvent::NotificationUnknown {} => {
-                (it.status, it.due) = (Delivery::Unknown, None)
-            }
+            NotificationEvent::NotificationUnknown {} => (it.status, it.due) = (Delivery::Unknown, None),
             NotificationEvent::NotificationSent {} => (it.status, it.due) = (Delivery::Sent, None),
             NotificationEvent::NotificationDelivered {} => {
                 (it.status, it.due, it.error_code) = (Delivery::Delivered, None, None);
@@ -147,9 +142,7 @@ impl Decider for Notification {
                 (it.status, it.due) = (Delivery::Failed, None);
                 it.error_code = Some(event.error_code.clone());
             }
-            NotificationEvent::NotificationExpired {} => {
-                (it.status, it.due) = (Delivery::Expired, None)
-            }
+            NotificationEvent::NotificationExpired {} => (it.status, it.due) = (Delivery::Expired, None),
             NotificationEvent::NotificationSuppressed(event) => {
                 (it.status, it.due) = (Delivery::Suppressed, None);
                 it.error_code = Some(event.cause.clone());
@@ -172,12 +165,8 @@ impl Decider for Notification {
         match it {
             (_, NotificationCommand::Request(_)) => Ok(vec![]),
             (it, NotificationCommand::Take { now, until }) => take(it, now, until),
-            (it, NotificationCommand::Conclude { attempt, outcome }) => {
-                Ok(conclude(it, attempt, outcome))
-            }
-            (it, NotificationCommand::Receive { attempt, receipt }) => {
-                Ok(receive(it, attempt, receipt))
-            }
+            (it, NotificationCommand::Conclude { attempt, outcome }) => Ok(conclude(it, attempt, outcome)),
+            (it, NotificationCommand::Receive { attempt, receipt }) => Ok(receive(it, attempt, receipt)),
             (it, NotificationCommand::GiveUp) => Ok(match it.status {
                 Delivery::Pending => vec![NotificationEvent::NotificationDied {}],
                 _ => vec![],
@@ -190,10 +179,7 @@ impl Decider for Notification {
     }
 }
 
-fn requested(
-    event: &NotificationRequested,
-    recorded: &Recorded<NotificationEvent>,
-) -> NotificationState {
+fn requested(event: &NotificationRequested, recorded: &Recorded<NotificationEvent>) -> NotificationState {
     NotificationState {
         id: NotificationId(recorded.stream.id),
         user_id: event.user_id,
@@ -218,19 +204,13 @@ fn take(
     until: DateTime<Utc>,
 ) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
     match (it.status, it.due) {
-        (Delivery::Pending | Delivery::Sending, Some(due)) if due > now => {
-            Err(NotificationRefusal::NotDue(due))
-        }
+        (Delivery::Pending | Delivery::Sending, Some(due)) if due > now => Err(NotificationRefusal::NotDue(due)),
         // Whoever held it died between `sending` and an outcome: the request may have gone out.
         (Delivery::Sending, _) => Ok(vec![NotificationEvent::NotificationUnknown {}]),
-        (Delivery::Pending, _) if it.expires_at <= now => {
-            Ok(vec![NotificationEvent::NotificationExpired {}])
-        }
+        (Delivery::Pending, _) if it.expires_at <= now => Ok(vec![NotificationEvent::NotificationExpired {}]),
         (Delivery::Pending, _) => {
             let attempt = it.attempt + 1;
-            Ok(vec![NotificationEvent::NotificationSending(
-                NotificationSending { attempt, until },
-            )])
+            Ok(vec![NotificationEvent::NotificationSending(NotificationSending { attempt, until })])
         }
         _ => Ok(vec![]),
     }
@@ -243,23 +223,17 @@ fn conclude(it: &NotificationState, attempt: u32, outcome: Outcome) -> Vec<Notif
     }
     match outcome {
         Outcome::Accepted(provider_id) => {
-            vec![NotificationEvent::NotificationAccepted(
-                NotificationAccepted { provider_id },
-            )]
+            vec![NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id })]
         }
         Outcome::Deferred(event) => vec![NotificationEvent::NotificationDeferred(event)],
         Outcome::Refused(error_code) => {
-            vec![NotificationEvent::NotificationFailed(NotificationFailed {
-                error_code,
-            })]
+            vec![NotificationEvent::NotificationFailed(NotificationFailed { error_code })]
         }
         Outcome::Unknown if it.status == Delivery::Unknown => vec![],
         Outcome::Unknown => vec![NotificationEvent::NotificationUnknown {}],
         Outcome::Suppressed(cause) => {
             let cause = cause.to_owned();
-            vec![NotificationEvent::NotificationSuppressed(
-                NotificationSuppressed { cause },
-            )]
+            vec![NotificationEvent::NotificationSuppressed(NotificationSuppressed { cause })]
         }
     }
 }
@@ -274,9 +248,7 @@ fn receive(it: &NotificationState, attempt: u32, receipt: Receipt) -> Vec<Notifi
         Receipt::Sent => vec![NotificationEvent::NotificationSent {}],
         Receipt::Delivered => vec![NotificationEvent::NotificationDelivered {}],
         Receipt::Failed(error_code) => {
-            vec![NotificationEvent::NotificationFailed(NotificationFailed {
-                error_code,
-            })]
+            vec![NotificationEvent::NotificationFailed(NotificationFailed { error_code })]
         }
     }
 }

@@ -90,11 +90,7 @@ pub struct NotificationSuppressed {
 }
 
 const fn plain(name: &'static str) -> EventType {
-    EventType {
-        name,
-        schema: 1,
-        personal: &[],
-    }
+    EventType { name, schema: 1, personal: &[] }
 }
 
 const REQUESTED: EventType = plain("NotificationRequested");
@@ -110,10 +106,8 @@ const SUPPRESSED: EventType = plain("NotificationSuppressed");
 const DIED: EventType = plain("NotificationDied");
 
 impl EventData for NotificationEvent {
-    const CATALOGUE: &'static [EventType] = &[
-        REQUESTED, SENDING, DEFERRED, ACCEPTED, UNKNOWN, SENT, DELIVERED, FAILED, EXPIRED,
-        SUPPRESSED, DIED,
-    ];
+    const CATALOGUE: &'static [EventType] =
+        &[REQUESTED, SENDING, DEFERRED, ACCEPTED, UNKNOWN, SENT, DELIVERED, FAILED, EXPIRED, SUPPRESSED, DIED];
 
     fn event_type(&self) -> &'static EventType {
         match self {

@@ -61,10 +61,7 @@ impl Delivery {
 
     /// Whether nothing can change any more. `dead` can: a late receipt still tells the truth.
     pub const fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Delivered | Self::Failed | Self::Expired | Self::Suppressed
-        )
+        matches!(self, Self::Delivered | Self::Failed | Self::Expired | Self::Suppressed)
     }
 
     /// The status as it stands in answers.

@@ -38,8 +38,6 @@ impl Template {
     /// The text for `user`, in GSM-7 characters as long as their name is; `None` when the user was erased.
     pub fn render(&self, user: &UserState) -> Option<String> {
         let name = user.first_name.known()?.as_str();
-        Some(format!(
-            "Welcome to FieldFuze, {name}! Your account is ready."
-        ))
+        Some(format!("Welcome to FieldFuze, {name}! Your account is ready."))
     }
 }

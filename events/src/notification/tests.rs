@@ -27,38 +27,25 @@ fn requested() -> NotificationEvent {
 }
 
 fn sending(attempt: u32, until: i64) -> NotificationEvent {
-    NotificationEvent::NotificationSending(NotificationSending {
-        attempt,
-        until: at(until),
-    })
+    NotificationEvent::NotificationSending(NotificationSending { attempt, until: at(until) })
 }
 
 fn take(now: i64) -> NotificationCommand {
-    NotificationCommand::Take {
-        now: at(now),
-        until: at(now + 60),
-    }
+    NotificationCommand::Take { now: at(now), until: at(now + 60) }
 }
 
 fn accepted(attempt: u32) -> NotificationCommand {
-    NotificationCommand::Conclude {
-        attempt,
-        outcome: Outcome::Accepted("id".to_owned()),
-    }
+    NotificationCommand::Conclude { attempt, outcome: Outcome::Accepted("id".to_owned()) }
 }
 
 #[test]
 fn a_request_made_twice_is_one() {
-    given::<Notification>([requested()])
-        .when(NotificationCommand::Request(wish()))
-        .then_nothing();
+    given::<Notification>([requested()]).when(NotificationCommand::Request(wish())).then_nothing();
 }
 
 #[test]
 fn only_one_dispatcher_holds_it_and_a_dead_ones_try_is_unknown() {
-    given::<Notification>([requested()])
-        .when(take(10))
-        .then([sending(1, 70)]);
+    given::<Notification>([requested()]).when(take(10)).then([sending(1, 70)]);
     given::<Notification>([requested(), sending(1, 70)])
         .when(take(69))
         .then_refused(&NotificationRefusal::NotDue(at(70)));
@@ -69,72 +56,39 @@ fn only_one_dispatcher_holds_it_and_a_dead_ones_try_is_unknown() {
 
 #[test]
 fn an_unknown_outcome_is_never_sent_again() {
-    let unknown = [
-        requested(),
-        sending(1, 70),
-        NotificationEvent::NotificationUnknown {},
-    ];
-    given::<Notification>(unknown)
-        .when(take(100))
-        .then_nothing();
+    let unknown = [requested(), sending(1, 70), NotificationEvent::NotificationUnknown {}];
+    given::<Notification>(unknown).when(take(100)).then_nothing();
 }
 
 #[test]
 fn what_is_too_late_expires() {
-    given::<Notification>([requested()])
-        .when(take(1_000))
-        .then([NotificationEvent::NotificationExpired {}]);
+    given::<Notification>([requested()]).when(take(1_000)).then([NotificationEvent::NotificationExpired {}]);
 }
 
 #[test]
 fn a_deferred_one_waits_and_then_is_a_new_try() {
-    let event = NotificationDeferred {
-        error_code: "10011".to_owned(),
-        not_before: at(30),
-    };
-    let deferred = [
-        requested(),
-        sending(1, 70),
-        NotificationEvent::NotificationDeferred(event),
-    ];
-    given::<Notification>(deferred.clone())
-        .when(take(29))
-        .then_refused(&NotificationRefusal::NotDue(at(30)));
-    given::<Notification>(deferred.clone())
-        .when(take(30))
-        .then([sending(2, 90)]);
-    given::<Notification>(deferred)
+    let event = NotificationDeferred { error_code: "10011".to_owned(), not_before: at(30) };
+    let deferred = [requested(), sending(1, 70), NotificationEvent::NotificationDeferred(event)];
+    given::<Notification>(deferred.clone()).when(take(29)).then_refused(&NotificationRefusal::NotDue(at(30)));
+    given::<Notification>(deferred.clone()).when(take(30)).then([sending(2, 90)]);
+    given::<Notification>(deferred).when(accepted(1)).then_nothing();
+}
+
+#[test]
+fn a_receipt_before_the_outcome_counts_and_the_outcome_then_does_not() {
+    let receipt = NotificationCommand::Receive { attempt: 1, receipt: Receipt::Delivered };
+    given::<Notification>([requested(), sending(1, 70)])
+        .when(receipt)
+        .then([NotificationEvent::NotificationDelivered {}]);
+    given::<Notification>([requested(), sending(1, 70), NotificationEvent::NotificationDelivered {}])
         .when(accepted(1))
         .then_nothing();
 }
 
 #[test]
-fn a_receipt_before_the_outcome_counts_and_the_outcome_then_does_not() {
-    let receipt = NotificationCommand::Receive {
-        attempt: 1,
-        receipt: Receipt::Delivered,
-    };
-    given::<Notification>([requested(), sending(1, 70)])
-        .when(receipt)
-        .then([NotificationEvent::NotificationDelivered {}]);
-    given::<Notification>([
-        requested(),
-        sending(1, 70),
-        NotificationEvent::NotificationDelivered {},
-    ])
-    .when(accepted(1))
-    .then_nothing();
-}
-
-#[test]
 fn a_receipt_for_a_try_that_never_was_changes_nothing() {
-    let receipt = NotificationCommand::Receive {
-        attempt: 2,
-        receipt: Receipt::Delivered,
-    };
-    given::<Notification>([requested(), sending(1, 70)])
-        .when(receipt)
-        .then_nothing();
+    let receipt = NotificationCommand::Receive { attempt: 2, receipt: Receipt::Delivered };
+    given::<Notification>([requested(), sending(1, 70)]).when(receipt).then_nothing();
 }
 
 fn any_command() -> impl Strategy<Value = NotificationCommand> {
@@ -143,23 +97,15 @@ fn any_command() -> impl Strategy<Value = NotificationCommand> {
         Just(Outcome::Refused("40310".to_owned())),
         Just(Outcome::Unknown),
         Just(Outcome::Suppressed("erased")),
-        (0_i64..2_000).prop_map(|s| Outcome::Deferred(NotificationDeferred {
-            error_code: "x".to_owned(),
-            not_before: at(s)
-        })),
+        (0_i64..2_000)
+            .prop_map(|s| Outcome::Deferred(NotificationDeferred { error_code: "x".to_owned(), not_before: at(s) })),
     ];
-    let receipt = prop_oneof![
-        Just(Receipt::Sent),
-        Just(Receipt::Delivered),
-        Just(Receipt::Failed("1".to_owned()))
-    ];
+    let receipt = prop_oneof![Just(Receipt::Sent), Just(Receipt::Delivered), Just(Receipt::Failed("1".to_owned()))];
     prop_oneof![
         Just(NotificationCommand::Request(wish())),
         (0_i64..2_000).prop_map(take),
-        (0_u32..4, outcome)
-            .prop_map(|(attempt, outcome)| NotificationCommand::Conclude { attempt, outcome }),
-        (0_u32..4, receipt)
-            .prop_map(|(attempt, receipt)| NotificationCommand::Receive { attempt, receipt }),
+        (0_u32..4, outcome).prop_map(|(attempt, outcome)| NotificationCommand::Conclude { attempt, outcome }),
+        (0_u32..4, receipt).prop_map(|(attempt, receipt)| NotificationCommand::Receive { attempt, receipt }),
         Just(NotificationCommand::GiveUp),
     ]
 }

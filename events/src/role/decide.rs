@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The rules of roles.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Role;
 
 /// What somebody wants of a role.
@@ -129,37 +129,23 @@ impl Decider for Role {
                     && role.description == new.description
                     && role.level == new.level
                     && role.permissions == new.permissions;
-                if same {
-                    Ok(vec![])
-                } else {
-                    Err(RoleRefusal::Exists)
-                }
+                if same { Ok(vec![]) } else { Err(RoleRefusal::Exists) }
             }
-            (Some(role), _) if role.id == RoleId::administrator() => {
-                Err(RoleRefusal::Administrator)
-            }
+            (Some(role), _) if role.id == RoleId::administrator() => Err(RoleRefusal::Administrator),
             (Some(role), RoleCommand::Retire) => match role.status {
                 RoleStatus::Active => Ok(vec![RoleEvent::RoleRetired {}]),
                 RoleStatus::Retired => Ok(vec![]),
             },
-            (Some(role), RoleCommand::Change(_)) if role.status == RoleStatus::Retired => {
-                Err(RoleRefusal::Retired)
-            }
+            (Some(role), RoleCommand::Change(_)) if role.status == RoleStatus::Retired => Err(RoleRefusal::Retired),
             (Some(role), RoleCommand::Change(change)) => {
                 let change = difference(role, change);
-                Ok(if change == RoleChanged::default() {
-                    vec![]
-                } else {
-                    vec![RoleEvent::RoleChanged(change)]
-                })
+                Ok(if change == RoleChanged::default() { vec![] } else { vec![RoleEvent::RoleChanged(change)] })
             }
         }
     }
 
     fn claims(state: &Self::State) -> BTreeSet<Claim> {
-        let active = state
-            .iter()
-            .filter(|role| role.status == RoleStatus::Active);
+        let active = state.iter().filter(|role| role.status == RoleStatus::Active);
         active.map(|role| Claim::role_name(&role.name)).collect()
     }
 }

@@ -49,11 +49,7 @@ pub struct RoleChanged {
 }
 
 const fn plain(name: &'static str) -> EventType {
-    EventType {
-        name,
-        schema: 1,
-        personal: &[],
-    }
+    EventType { name, schema: 1, personal: &[] }
 }
 
 const CREATED: EventType = plain("RoleCreated");

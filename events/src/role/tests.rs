@@ -14,12 +14,7 @@ use crate::{
 };
 
 fn permissions(names: &[&str]) -> Permissions {
-    Permissions(
-        names
-            .iter()
-            .map(|name| Permission::parse(name).unwrap())
-            .collect::<BTreeSet<_>>(),
-    )
+    Permissions(names.iter().map(|name| Permission::parse(name).unwrap()).collect::<BTreeSet<_>>())
 }
 
 fn dispatcher() -> RoleCreated {
@@ -39,53 +34,26 @@ fn created() -> RoleEvent {
 fn a_retired_role_frees_its_name_and_does_not_change() {
     let retired = [created(), RoleEvent::RoleRetired {}];
     assert!(Role::claims(&fold::<Role>(retired.clone())).is_empty());
-    let change = RoleChanged {
-        level: Some(Level::MAX),
-        ..RoleChanged::default()
-    };
-    given::<Role>(retired.clone())
-        .when(RoleCommand::Change(change))
-        .then_refused(&RoleRefusal::Retired);
-    given::<Role>(retired)
-        .when(RoleCommand::Retire)
-        .then_nothing();
+    let change = RoleChanged { level: Some(Level::MAX), ..RoleChanged::default() };
+    given::<Role>(retired.clone()).when(RoleCommand::Change(change)).then_refused(&RoleRefusal::Retired);
+    given::<Role>(retired).when(RoleCommand::Retire).then_nothing();
 }
 
 #[test]
 fn the_administrator_role_is_fixed() {
     let history = recorded(StreamId::from(RoleId::administrator()), [created()]);
     let mut state = None;
-    history
-        .iter()
-        .for_each(|event: &Recorded<_>| Role::evolve(&mut state, event));
-    assert_eq!(
-        Role::decide(&state, RoleCommand::Retire),
-        Err(RoleRefusal::Administrator)
-    );
-    let change = RoleChanged {
-        level: Some(Level::MIN),
-        ..RoleChanged::default()
-    };
-    assert_eq!(
-        Role::decide(&state, RoleCommand::Change(change)),
-        Err(RoleRefusal::Administrator)
-    );
+    history.iter().for_each(|event: &Recorded<_>| Role::evolve(&mut state, event));
+    assert_eq!(Role::decide(&state, RoleCommand::Retire), Err(RoleRefusal::Administrator));
+    let change = RoleChanged { level: Some(Level::MIN), ..RoleChanged::default() };
+    assert_eq!(Role::decide(&state, RoleCommand::Change(change)), Err(RoleRefusal::Administrator));
 }
 
 #[test]
 fn only_what_differs_is_recorded() {
-    let wish = RoleChanged {
-        name: Some(dispatcher().name),
-        level: Some(Level::MAX),
-        ..RoleChanged::default()
-    };
-    let change = RoleChanged {
-        level: Some(Level::MAX),
-        ..RoleChanged::default()
-    };
-    given::<Role>([created()])
-        .when(RoleCommand::Change(wish))
-        .then([RoleEvent::RoleChanged(change)]);
+    let wish = RoleChanged { name: Some(dispatcher().name), level: Some(Level::MAX), ..RoleChanged::default() };
+    let change = RoleChanged { level: Some(Level::MAX), ..RoleChanged::default() };
+    given::<Role>([created()]).when(RoleCommand::Change(wish)).then([RoleEvent::RoleChanged(change)]);
 }
 
 fn any_command() -> impl Strategy<Value = RoleCommand> {
@@ -93,17 +61,11 @@ fn any_command() -> impl Strategy<Value = RoleCommand> {
         Just(RoleCommand::Create(dispatcher())),
         (1_u8..=10).prop_map(|level| {
             let level = Some(Level::try_from(level).unwrap());
-            RoleCommand::Change(RoleChanged {
-                level,
-                ..RoleChanged::default()
-            })
+            RoleCommand::Change(RoleChanged { level, ..RoleChanged::default() })
         }),
         prop_oneof!["a", "b"].prop_map(|name| {
             let name = Some(RoleName::parse(&name).unwrap());
-            RoleCommand::Change(RoleChanged {
-                name,
-                ..RoleChanged::default()
-            })
+            RoleCommand::Change(RoleChanged { name, ..RoleChanged::default() })
         }),
         Just(RoleCommand::Retire),
     ]

@@ -18,7 +18,7 @@ use crate::{
 pub const MAX_ASSIGNMENTS: usize = 50;
 
 /// The rules of users.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct User;
 
 /// Why a user's command is refused.
@@ -88,14 +88,10 @@ impl Decider for User {
             UserEvent::UserReactivated {} => user.status = user.before_suspension,
             UserEvent::UserRoleAssigned(event) => {
                 user.roles.retain(|held| held.role_id != event.role_id);
-                let at = user
-                    .roles
-                    .partition_point(|held| held.role_id < event.role_id);
+                let at = user.roles.partition_point(|held| held.role_id < event.role_id);
                 user.roles.insert(at, assignment(event));
             }
-            UserEvent::UserRoleRevoked(event) => {
-                user.roles.retain(|held| held.role_id != event.role_id)
-            }
+            UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
         }
     }
 
@@ -119,11 +115,7 @@ impl Decider for User {
             (user, UserCommand::ChangeProfile(change)) => {
                 let change = difference(user, change);
                 let nothing = change == ProfileChanged::default();
-                Ok(if nothing {
-                    vec![]
-                } else {
-                    vec![UserEvent::UserProfileChanged(change)]
-                })
+                Ok(if nothing { vec![] } else { vec![UserEvent::UserProfileChanged(change)] })
             }
             (user, UserCommand::Suspend) => match user.status {
                 Status::Suspended => Ok(vec![]),
@@ -137,11 +129,7 @@ impl Decider for User {
             (user, UserCommand::AssignRole(terms)) => assign(user, terms),
             (user, UserCommand::RevokeRole(role_id)) => {
                 let held = user.roles.iter().any(|held| held.role_id == role_id);
-                Ok(if held {
-                    vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })]
-                } else {
-                    vec![]
-                })
+                Ok(if held { vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })] } else { vec![] })
             }
         }
     }
@@ -165,11 +153,7 @@ fn registration(new: Register) -> UserRegistered {
         phone: new.phone.into(),
         locale: new.locale,
         time_zone: new.time_zone,
-        status: if new.with_password {
-            Status::Active
-        } else {
-            Status::Invited
-        },
+        status: if new.with_password { Status::Active } else { Status::Invited },
     }
 }
 
@@ -235,11 +219,7 @@ fn apply(user: &mut UserState, change: &ProfileChanged) {
 
 fn assign(user: &UserState, terms: AssignRole) -> Result<Vec<UserEvent>, UserRefusal> {
     let held = |role: RoleId| user.roles.iter().find(|held| held.role_id == role);
-    let event = RoleAssigned {
-        role_id: terms.role_id,
-        scope: terms.scope,
-        expires_at: terms.expires_at,
-    };
+    let event = RoleAssigned { role_id: terms.role_id, scope: terms.scope, expires_at: terms.expires_at };
     match held(event.role_id) {
         Some(held) if *held == assignment(&event) => Ok(vec![]),
         None if user.roles.len() >= MAX_ASSIGNMENTS => Err(UserRefusal::TooManyRoles),
@@ -248,9 +228,5 @@ fn assign(user: &UserState, terms: AssignRole) -> Result<Vec<UserEvent>, UserRef
 }
 
 fn assignment(event: &RoleAssigned) -> Assignment {
-    Assignment {
-        role_id: event.role_id,
-        scope: event.scope.clone(),
-        expires_at: event.expires_at,
-    }
+    Assignment { role_id: event.role_id, scope: event.scope.clone(), expires_at: event.expires_at }
 }

@@ -96,37 +96,19 @@ pub struct RoleRevoked {
 const PERSONAL: &[&str] = &["email", "username", "first_name", "last_name", "phone"];
 
 const fn plain(name: &'static str) -> EventType {
-    EventType {
-        name,
-        schema: 1,
-        personal: &[],
-    }
+    EventType { name, schema: 1, personal: &[] }
 }
 
-const REGISTERED: EventType = EventType {
-    name: "UserRegistered",
-    schema: 1,
-    personal: PERSONAL,
-};
-const PROFILE_CHANGED: EventType = EventType {
-    name: "UserProfileChanged",
-    schema: 1,
-    personal: PERSONAL,
-};
+const REGISTERED: EventType = EventType { name: "UserRegistered", schema: 1, personal: PERSONAL };
+const PROFILE_CHANGED: EventType = EventType { name: "UserProfileChanged", schema: 1, personal: PERSONAL };
 const SUSPENDED: EventType = plain("UserSuspended");
 const REACTIVATED: EventType = plain("UserReactivated");
 const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
 const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
 
 impl EventData for UserEvent {
-    const CATALOGUE: &'static [EventType] = &[
-        REGISTERED,
-        PROFILE_CHANGED,
-        SUSPENDED,
-        REACTIVATED,
-        ROLE_ASSIGNED,
-        ROLE_REVOKED,
-    ];
+    const CATALOGUE: &'static [EventType] =
+        &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED];
 
     fn event_type(&self) -> &'static EventType {
         match self {

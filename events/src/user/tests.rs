@@ -22,9 +22,7 @@ fn ada() -> Register {
 }
 
 fn registered() -> UserEvent {
-    User::decide(&None, UserCommand::Register(ada()))
-        .unwrap()
-        .remove(0)
+    User::decide(&None, UserCommand::Register(ada())).unwrap().remove(0)
 }
 
 fn role(number: u8) -> RoleId {
@@ -32,68 +30,40 @@ fn role(number: u8) -> RoleId {
 }
 
 fn assigned(number: u8) -> UserEvent {
-    UserEvent::UserRoleAssigned(RoleAssigned {
-        role_id: role(number),
-        scope: None,
-        expires_at: None,
-    })
+    UserEvent::UserRoleAssigned(RoleAssigned { role_id: role(number), scope: None, expires_at: None })
 }
 
 #[test]
 fn a_user_without_a_password_is_invited() {
     let state = fold::<User>([registered()]).unwrap();
     assert_eq!(state.status, Status::Invited);
-    let with_password = UserCommand::Register(Register {
-        with_password: true,
-        ..ada()
-    });
+    let with_password = UserCommand::Register(Register { with_password: true, ..ada() });
     let events = User::decide(&None, with_password).unwrap();
     assert_eq!(fold::<User>(events).unwrap().status, Status::Active);
 }
 
 #[test]
 fn registering_the_same_user_again_changes_nothing_and_another_one_is_refused() {
-    given::<User>([registered()])
-        .when(UserCommand::Register(ada()))
-        .then_nothing();
-    let other = Register {
-        username: Username::parse("countess").unwrap(),
-        ..ada()
-    };
-    given::<User>([registered()])
-        .when(UserCommand::Register(other))
-        .then_refused(&UserRefusal::Exists);
+    given::<User>([registered()]).when(UserCommand::Register(ada())).then_nothing();
+    let other = Register { username: Username::parse("countess").unwrap(), ..ada() };
+    given::<User>([registered()]).when(UserCommand::Register(other)).then_refused(&UserRefusal::Exists);
 }
 
 #[test]
 fn a_reactivated_user_returns_to_where_they_stood() {
-    given::<User>([registered()])
-        .when(UserCommand::Suspend)
-        .then([UserEvent::UserSuspended {}]);
+    given::<User>([registered()]).when(UserCommand::Suspend).then([UserEvent::UserSuspended {}]);
     let suspended = [registered(), UserEvent::UserSuspended {}];
-    given::<User>(suspended.clone())
-        .when(UserCommand::Suspend)
-        .then_nothing();
-    given::<User>(suspended)
-        .when(UserCommand::Reactivate)
-        .then([UserEvent::UserReactivated {}]);
-    let back = fold::<User>([
-        registered(),
-        UserEvent::UserSuspended {},
-        UserEvent::UserReactivated {},
-    ]);
+    given::<User>(suspended.clone()).when(UserCommand::Suspend).then_nothing();
+    given::<User>(suspended).when(UserCommand::Reactivate).then([UserEvent::UserReactivated {}]);
+    let back = fold::<User>([registered(), UserEvent::UserSuspended {}, UserEvent::UserReactivated {}]);
     assert_eq!(back.unwrap().status, Status::Invited);
 }
 
 #[test]
 fn what_was_never_suspended_cannot_be_reactivated() {
     let refusal = UserRefusal::NotSuspended(Status::Invited);
-    given::<User>([registered()])
-        .when(UserCommand::Reactivate)
-        .then_refused(&refusal);
-    given::<User>([])
-        .when(UserCommand::Suspend)
-        .then_refused(&UserRefusal::NotFound);
+    given::<User>([registered()]).when(UserCommand::Reactivate).then_refused(&refusal);
+    given::<User>([]).when(UserCommand::Suspend).then_refused(&UserRefusal::NotFound);
 }
 
 #[test]
@@ -106,31 +76,19 @@ fn only_what_differs_is_recorded() {
     let first_name = Some(PersonName::parse("Augusta").unwrap().into());
     given::<User>([registered()])
         .when(UserCommand::ChangeProfile(change))
-        .then([UserEvent::UserProfileChanged(ProfileChanged {
-            first_name,
-            ..ProfileChanged::default()
-        })]);
+        .then([UserEvent::UserProfileChanged(ProfileChanged { first_name, ..ProfileChanged::default() })]);
 }
 
 #[test]
 fn a_user_has_a_bounded_number_of_roles() {
     let full = std::iter::once(registered()).chain((0..50).map(assigned));
-    let one_more = UserCommand::AssignRole(AssignRole {
-        role_id: role(50),
-        scope: None,
-        expires_at: None,
-    });
-    given::<User>(full)
-        .when(one_more)
-        .then_refused(&UserRefusal::TooManyRoles);
+    let one_more = UserCommand::AssignRole(AssignRole { role_id: role(50), scope: None, expires_at: None });
+    given::<User>(full).when(one_more).then_refused(&UserRefusal::TooManyRoles);
 }
 
 #[test]
 fn a_username_that_is_ones_own_address_is_one_claim() {
-    let own = Register {
-        username: Username::parse("ADA@example.com").unwrap(),
-        ..ada()
-    };
+    let own = Register { username: Username::parse("ADA@example.com").unwrap(), ..ada() };
     let events = User::decide(&None, UserCommand::Register(own)).unwrap();
     assert_eq!(User::claims(&fold::<User>(events)).len(), 1);
     assert_eq!(User::claims(&fold::<User>([registered()])).len(), 2);
@@ -148,11 +106,7 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         change,
         Just(UserCommand::Suspend),
         Just(UserCommand::Reactivate),
-        (0_u8..3).prop_map(|n| UserCommand::AssignRole(AssignRole {
-            role_id: role(n),
-            scope: None,
-            expires_at: None
-        })),
+        (0_u8..3).prop_map(|n| UserCommand::AssignRole(AssignRole { role_id: role(n), scope: None, expires_at: None })),
         (0_u8..3).prop_map(|n| UserCommand::RevokeRole(role(n))),
     ]
 }

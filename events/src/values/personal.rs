@@ -38,11 +38,7 @@ impl<T> From<T> for Personal<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Personal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.known().is_some() {
-            "Known(..)"
-        } else {
-            "Erased"
-        })
+        f.write_str(if self.known().is_some() { "Known(..)" } else { "Erased" })
     }
 }
 
@@ -61,8 +57,6 @@ impl<'de, T: de::DeserializeOwned> Deserialize<'de> for Personal<T> {
         if value == Self::erased_json() {
             return Ok(Self::Erased);
         }
-        serde_json::from_value(value)
-            .map(Self::Known)
-            .map_err(de::Error::custom)
+        serde_json::from_value(value).map(Self::Known).map_err(de::Error::custom)
     }
 }

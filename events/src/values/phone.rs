@@ -13,12 +13,8 @@ impl Phone {
     /// # Errors
     /// `invalid-phone` when it is anything else.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let refuse = || {
-            Invalid::new(
-                "invalid-phone",
-                "must be a valid telephone number in E.164 form, such as +15125550123",
-            )
-        };
+        let refuse =
+            || Invalid::new("invalid-phone", "must be a valid telephone number in E.164 form, such as +15125550123");
         let text = text.trim();
         let digits = text.strip_prefix('+').ok_or_else(refuse)?;
         if !digits.chars().all(|c| c.is_ascii_digit()) {
@@ -38,24 +34,9 @@ mod tests {
 
     #[test]
     fn accepts_e164_only() {
-        assert_eq!(
-            Phone::parse(" +15125550123 ").unwrap().as_str(),
-            "+15125550123"
-        );
-        for text in [
-            "",
-            "5125550123",
-            "+1",
-            "+1512555012",
-            "+1 512 555 0123",
-            "+999123456789",
-            "+1512555abcd",
-        ] {
-            assert_eq!(
-                Phone::parse(text).unwrap_err().code,
-                "invalid-phone",
-                "{text}"
-            );
+        assert_eq!(Phone::parse(" +15125550123 ").unwrap().as_str(), "+15125550123");
+        for text in ["", "5125550123", "+1", "+1512555012", "+1 512 555 0123", "+999123456789", "+1512555abcd"] {
+            assert_eq!(Phone::parse(text).unwrap_err().code, "invalid-phone", "{text}");
         }
     }
 }

@@ -34,12 +34,7 @@ impl TimeZone {
         text.trim()
             .parse::<chrono_tz::Tz>()
             .map(|zone| Self(zone.name().to_owned()))
-            .map_err(|_| {
-                Invalid::new(
-                    "invalid-time-zone",
-                    "must be an IANA time zone such as America/Chicago",
-                )
-            })
+            .map_err(|_| Invalid::new("invalid-time-zone", "must be an IANA time zone such as America/Chicago"))
     }
 }
 
@@ -63,9 +58,7 @@ impl Scope {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         let word = |w: &str| {
-            !w.is_empty()
-                && w.chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c))
+            !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c))
         };
         match text.split_once(':') {
             Some((kind, name)) if text.len() <= Self::MAX_BYTES && word(kind) && word(name) => {

@@ -10,16 +10,10 @@ impl Username {
     /// `too-short`, `too-long`, `control-character` or `invalid-username`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = line(text, 3, 254)?;
-        if text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "._-+@".contains(c))
-        {
+        if text.chars().all(|c| c.is_alphanumeric() || "._-+@".contains(c)) {
             Ok(Self(text))
         } else {
-            Err(Invalid::new(
-                "invalid-username",
-                "may have letters, digits and . _ - + @ only",
-            ))
+            Err(Invalid::new("invalid-username", "may have letters, digits and . _ - + @ only"))
         }
     }
 }

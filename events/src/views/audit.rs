@@ -87,10 +87,7 @@ impl AuditRow {
     /// Where the row lies.
     pub fn slot(&self) -> AuditSlot {
         let bucket = self.event.event_id.0.as_bytes()[15] % AuditSlot::BUCKETS;
-        AuditSlot {
-            hour: AuditSlot::hour_of(self.recorded_at),
-            bucket,
-        }
+        AuditSlot { hour: AuditSlot::hour_of(self.recorded_at), bucket }
     }
 
     /// Its place in the slot: by time, then by event.

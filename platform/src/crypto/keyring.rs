@@ -60,16 +60,8 @@ pub enum KeyError {
 impl Keyring {
     /// The keyring of one stage.
     pub fn new(client: Client, names: &Names, wrapping: SealingKey) -> Self {
-        let open = Cache::builder()
-            .max_capacity(CACHED_KEYS)
-            .time_to_live(CACHED_FOR)
-            .build();
-        Self {
-            client,
-            table: names.table(&KEYS),
-            wrapping: Arc::new(wrapping),
-            open,
-        }
+        let open = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(CACHED_FOR).build();
+        Self { client, table: names.table(&KEYS), wrapping: Arc::new(wrapping), open }
     }
 
     /// The table's physical name.
@@ -120,10 +112,7 @@ impl Keyring {
             ("subject".to_owned(), AttributeValue::S(subject.to_string())),
             ("wrapped".to_owned(), AttributeValue::S(wrapped)),
         ]);
-        Ok(MintedKey {
-            key: Arc::new(key),
-            item,
-        })
+        Ok(MintedKey { key: Arc::new(key), item })
     }
 
     /// Keeps a minted key open once its row is durable.

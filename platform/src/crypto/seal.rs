@@ -23,10 +23,7 @@ impl SealingKey {
     /// Only if the library refuses AES-256, which it does not.
     pub fn new(bytes: [u8; 32]) -> Result<Self, NotSealed> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| NotSealed)?;
-        Ok(Self {
-            bytes: Zeroizing::new(bytes),
-            key,
-        })
+        Ok(Self { bytes: Zeroizing::new(bytes), key })
     }
 
     /// A new random key.
@@ -45,10 +42,8 @@ impl SealingKey {
     /// When the system has no randomness.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String, NotSealed> {
         let mut body = plain.to_vec();
-        let nonce = self
-            .key
-            .seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut body)
-            .map_err(|_| NotSealed)?;
+        let nonce =
+            self.key.seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut body).map_err(|_| NotSealed)?;
         let sealed = [nonce.as_ref().as_slice(), &body].concat();
         Ok(BASE64.encode(sealed))
     }
@@ -62,11 +57,8 @@ impl SealingKey {
         let (nonce, body) = bytes.split_at_checked(NONCE_LEN).ok_or(NotSealed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealed)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = self
-            .key
-            .open_in_place(nonce, Aad::from(context.as_bytes()), &mut body)
-            .map_err(|_| NotSealed)?
-            .len();
+        let length =
+            self.key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut body).map_err(|_| NotSealed)?.len();
         body.truncate(length);
         Ok(body)
     }
@@ -93,16 +85,10 @@ mod tests {
         let sealed = key.seal("here", b"secret").unwrap();
         assert_eq!(key.open("here", &sealed).unwrap().as_slice(), b"secret");
         assert_eq!(key.open("there", &sealed), Err(NotSealed));
-        assert_eq!(
-            SealingKey::random().unwrap().open("here", &sealed),
-            Err(NotSealed)
-        );
+        assert_eq!(SealingKey::random().unwrap().open("here", &sealed), Err(NotSealed));
         let mut changed = sealed.clone().into_bytes();
         changed[20] = if changed[20] == b'A' { b'B' } else { b'A' };
-        assert_eq!(
-            key.open("here", &String::from_utf8(changed).unwrap()),
-            Err(NotSealed)
-        );
+        assert_eq!(key.open("here", &String::from_utf8(changed).unwrap()), Err(NotSealed));
         assert_ne!(key.seal("here", b"secret").unwrap(), sealed);
     }
 }

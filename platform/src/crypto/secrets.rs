@@ -57,10 +57,7 @@ impl Secrets {
     /// When the file is missing, unreadable or malformed. A service never makes up keys of its own.
     pub fn load(data_dir: &Path) -> Result<Self, SecretsError> {
         let path = data_dir.join(Self::FILE);
-        let text = std::fs::read(&path).map_err(|source| SecretsError::File {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read(&path).map_err(|source| SecretsError::File { path: path.clone(), source })?;
         serde_json::from_slice(&text).map_err(|_| SecretsError::Malformed(path))
     }
 
@@ -74,24 +71,16 @@ impl Secrets {
             return Self::load(data_dir);
         }
         let secrets = Self::draw()?;
-        let text = serde_json::to_vec_pretty(&secrets)
-            .map_err(|_| SecretsError::Malformed(path.clone()))?;
+        let text = serde_json::to_vec_pretty(&secrets).map_err(|_| SecretsError::Malformed(path.clone()))?;
         let partial = path.with_extension("partial");
         let write = || {
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&partial)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
             file.write_all(&text)?;
             file.sync_all()?;
             std::fs::rename(&partial, &path)
         };
-        write().map_err(|source| SecretsError::File {
-            path: path.clone(),
-            source,
-        })?;
+        write().map_err(|source| SecretsError::File { path: path.clone(), source })?;
         Ok(secrets)
     }
 
@@ -101,9 +90,8 @@ impl Secrets {
             aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Randomness)?;
             Ok(BASE64.encode(bytes))
         };
-        let signing = Ed25519KeyPair::generate()
-            .and_then(|pair| pair.to_pkcs8v1())
-            .map_err(|_| SecretsError::Randomness)?;
+        let signing =
+            Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(|_| SecretsError::Randomness)?;
         Ok(Self {
             wrapping: random()?,
             claims: random()?,
@@ -115,9 +103,7 @@ impl Secrets {
     }
 
     fn bytes(text: &str) -> Result<Vec<u8>, SecretsError> {
-        BASE64
-            .decode(text)
-            .map_err(|_| SecretsError::Malformed(PathBuf::from(Self::FILE)))
+        BASE64.decode(text).map_err(|_| SecretsError::Malformed(PathBuf::from(Self::FILE)))
     }
 
     fn sealing(text: &str) -> Result<super::SealingKey, SecretsError> {

@@ -51,11 +51,7 @@ impl Caller {
     /// # Errors
     /// 403.
     pub fn require(&self, permission: &str) -> Result<(), Problem> {
-        if self.permissions.allow(permission) {
-            Ok(())
-        } else {
-            Err(Problem::lacking(permission))
-        }
+        if self.permissions.allow(permission) { Ok(()) } else { Err(Problem::lacking(permission)) }
     }
 }
 
@@ -68,10 +64,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let authenticator = Authenticator::from_ref(state);
-        let header = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -82,19 +75,10 @@ where
             tracing::info!(reason = %error, "an access token was refused");
             Problem::unauthenticated()
         })?;
-        let granted =
-            authenticator
-                .rights
-                .resolve(&claims, now)
-                .await
-                .map_err(|error| match error {
-                    RightsError::Stale => Problem::unavailable(),
-                    RightsError::Voided => Problem::unauthenticated(),
-                })?;
-        Ok(Self {
-            claims,
-            permissions: granted.permissions,
-            level: granted.level,
-        })
+        let granted = authenticator.rights.resolve(&claims, now).await.map_err(|error| match error {
+            RightsError::Stale => Problem::unavailable(),
+            RightsError::Voided => Problem::unauthenticated(),
+        })?;
+        Ok(Self { claims, permissions: granted.permissions, level: granted.level })
     }
 }

@@ -61,11 +61,7 @@ pub struct AssignmentBody {
 
 impl UserBody {
     /// The body of a user; `name_of` tells the roles' names.
-    pub fn new(
-        user: &UserState,
-        now: DateTime<Utc>,
-        name_of: impl Fn(events::ids::RoleId) -> Option<String>,
-    ) -> Self {
+    pub fn new(user: &UserState, now: DateTime<Utc>, name_of: impl Fn(events::ids::RoleId) -> Option<String>) -> Self {
         fn text<T: Clone + Into<String>>(value: &Personal<T>) -> Option<String> {
             value.known().cloned().map(Into::into)
         }

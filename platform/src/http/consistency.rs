@@ -21,11 +21,7 @@ pub struct AtLeast(Vec<(StreamId, Version)>);
 impl AtLeast {
     /// The version that `stream` must have reached.
     pub fn of(&self, stream: StreamId) -> Option<Version> {
-        self.0
-            .iter()
-            .filter(|(named, _)| *named == stream)
-            .map(|(_, version)| *version)
-            .max()
+        self.0.iter().filter(|(named, _)| *named == stream).map(|(_, version)| *version).max()
     }
 
     /// Everything that is asked for.
@@ -51,23 +47,15 @@ impl<S: Send + Sync> FromRequestParts<S> for AtLeast {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Self::parse(&parts.headers).ok_or_else(|| {
-            Problem::bad_request(
-                "invalid-consistency-token",
-                "The Consistency-Token cannot be read",
-            )
-            .detail(format!(
-                "it is a list of at most {MAX_TOKENS} tokens as writes return them"
-            ))
+            Problem::bad_request("invalid-consistency-token", "The Consistency-Token cannot be read")
+                .detail(format!("it is a list of at most {MAX_TOKENS} tokens as writes return them"))
         })
     }
 }
 
 /// A token names a version that its stream does not have.
 pub fn version_beyond_the_stream() -> Problem {
-    Problem::bad_request(
-        "unknown-version",
-        "The Consistency-Token names a version that does not exist",
-    )
+    Problem::bad_request("unknown-version", "The Consistency-Token names a version that does not exist")
 }
 
 /// The version that the caller believes to change (`If-Match`), if they said so.
@@ -81,12 +69,8 @@ impl IfMatch {
     /// 428.
     pub fn required(self) -> Result<ExpectedVersion, Problem> {
         self.0.ok_or_else(|| {
-            Problem::new(
-                StatusCode::PRECONDITION_REQUIRED,
-                "if-match-required",
-                "Say which version you mean to change",
-            )
-            .detail("send If-Match with the ETag of the last answer, or *")
+            Problem::new(StatusCode::PRECONDITION_REQUIRED, "if-match-required", "Say which version you mean to change")
+                .detail("send If-Match with the ETag of the last answer, or *")
         })
     }
 
@@ -108,20 +92,15 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Self::parse(&parts.headers).map(Self).ok_or_else(|| {
-            Problem::bad_request("invalid-if-match", "If-Match cannot be read")
-                .detail("it is one ETag, or *")
+            Problem::bad_request("invalid-if-match", "If-Match cannot be read").detail("it is one ETag, or *")
         })
     }
 }
 
 /// The headers by which an answer states its version.
 pub fn version_headers(stream: StreamId, version: Version) -> [(HeaderName, HeaderValue); 2] {
-    let value =
-        |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"0\""));
-    [
-        (header::ETAG, value(format!("\"{version}\""))),
-        (CONSISTENCY_TOKEN, value(format!("{stream}@{version}"))),
-    ]
+    let value = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"0\""));
+    [(header::ETAG, value(format!("\"{version}\""))), (CONSISTENCY_TOKEN, value(format!("{stream}@{version}")))]
 }
 
 #[cfg(test)]
@@ -148,11 +127,7 @@ mod tests {
             &format!("{stream}@-1"),
             &vec![format!("{stream}@1"); 9].join(","),
         ] {
-            assert_eq!(
-                AtLeast::parse(&headers(CONSISTENCY_TOKEN, bad)),
-                None,
-                "{bad}"
-            );
+            assert_eq!(AtLeast::parse(&headers(CONSISTENCY_TOKEN, bad)), None, "{bad}");
         }
     }
 
@@ -160,10 +135,7 @@ mod tests {
     fn if_match_is_one_strong_tag_or_a_star() {
         let parse = |text: &str| IfMatch::parse(&headers(header::IF_MATCH, text));
         assert_eq!(parse("*"), Some(Some(ExpectedVersion::Existing)));
-        assert_eq!(
-            parse("\"7\""),
-            Some(Some(ExpectedVersion::Exact(Version(7))))
-        );
+        assert_eq!(parse("\"7\""), Some(Some(ExpectedVersion::Exact(Version(7)))));
         for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\""] {
             assert_eq!(parse(bad), None, "{bad}");
         }

@@ -40,11 +40,7 @@ impl Fields {
 
     /// Something else that is wrong.
     pub fn refuse(&mut self, pointer: &str, code: &'static str, detail: impl Into<String>) {
-        self.0.push(FieldError {
-            pointer: pointer.to_owned(),
-            code,
-            detail: detail.into(),
-        });
+        self.0.push(FieldError { pointer: pointer.to_owned(), code, detail: detail.into() });
     }
 
     /// The whole, if nothing was wrong with any part. `whole` is `None` only when a required field was refused.

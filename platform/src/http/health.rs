@@ -25,16 +25,10 @@ pub fn routes(readiness: Readiness) -> Router {
             if missing.is_empty() {
                 return Json(Answer { status: "ready" }).into_response();
             }
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not-ready",
-                "The service is not ready",
-            )
-            .detail(format!("waiting for {}", missing.join(", ")))
-            .into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "The service is not ready")
+                .detail(format!("waiting for {}", missing.join(", ")))
+                .into_response()
         }
     };
-    Router::new()
-        .route("/healthz", get(|| async { Json(Answer { status: "ok" }) }))
-        .route("/readyz", get(ready))
+    Router::new().route("/healthz", get(|| async { Json(Answer { status: "ok" }) })).route("/readyz", get(ready))
 }

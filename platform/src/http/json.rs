@@ -55,49 +55,29 @@ impl<T: DeserializeOwned + KnownFields, S: Send + Sync> FromRequest<S> for Optio
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(error)
-                if error.status() == StatusCode::PAYLOAD_TOO_LARGE =>
-            {
-                Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body-too-large",
-                    "The body is too large",
-                )
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
                 .detail(format!("at most {MAX_BODY_BYTES} bytes"))
-            }
-            _ => Problem::bad_request("body-unreadable", "The body could not be read"),
-        })
+        }
+        _ => Problem::bad_request("body-unreadable", "The body could not be read"),
+    })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(wrong_content_type())
-    }
+    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(wrong_content_type()) }
 }
 
 fn wrong_content_type() -> Problem {
-    Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported-media-type",
-        "The body must be application/json",
-    )
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be application/json")
 }
 
 fn parse<T: DeserializeOwned + KnownFields>(bytes: &[u8]) -> Result<T, Problem> {
     let malformed = || Problem::bad_request("malformed-json", "The body is not JSON");
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        malformed().detail(format!("line {}, column {}", error.line(), error.column()))
-    })?;
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| malformed().detail(format!("line {}, column {}", error.line(), error.column())))?;
     let Value::Object(object) = value else {
         return Err(invalid_type("", "must be an object"));
     };

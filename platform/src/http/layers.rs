@@ -5,7 +5,7 @@ use std::{any::Any, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -45,21 +45,13 @@ pub struct Trip {
 impl Trip {
     /// The trip of the request at hand.
     pub fn current() -> Self {
-        TRIP.try_with(Clone::clone).unwrap_or_else(|_| Self {
-            correlation_id: derive(&["no request"]),
-            traceparent: None,
-        })
+        TRIP.try_with(Clone::clone)
+            .unwrap_or_else(|_| Self { correlation_id: derive(&["no request"]), traceparent: None })
     }
 
     fn trace_id(&self) -> String {
-        let id = self
-            .traceparent
-            .as_deref()
-            .and_then(|parent| parent.get(3..35));
-        id.map_or_else(
-            || self.correlation_id.simple().to_string(),
-            ToOwned::to_owned,
-        )
+        let id = self.traceparent.as_deref().and_then(|parent| parent.get(3..35));
+        id.map_or_else(|| self.correlation_id.simple().to_string(), ToOwned::to_owned)
     }
 }
 
@@ -73,11 +65,7 @@ pub fn wrap(routes: Router, clock: Clock) -> Router {
     routes
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "This path knows other methods",
-            )
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path knows other methods")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
@@ -87,26 +75,9 @@ pub fn wrap(routes: Router, clock: Clock) -> Router {
 
 /// Names the request, measures it and logs one line about it: no query, no header, no body.
 async fn trip(State(clock): State<Clock>, request: Request, next: Next) -> Response {
-    let header = |name: &HeaderName| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
-    let correlation_id = header(&CORRELATION_ID).and_then(|id| id.parse().ok());
-    let traceparent = header(&TRACEPARENT)
-        .filter(|parent| is_traceparent(parent))
-        .map(ToOwned::to_owned);
-    let trip = Trip {
-        correlation_id: correlation_id.unwrap_or_else(|| clock.new_id()),
-        traceparent,
-    };
+    let trip = trip_of(request.headers(), &clock);
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str)
-        .to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", trace_id = %trip.trace_id(), correlation_id = %trip.correlation_id);
     let started = tokio::time::Instant::now();
     let correlation = HeaderValue::from_str(&trip.correlation_id.to_string());
@@ -121,11 +92,15 @@ async fn trip(State(clock): State<Clock>, request: Request, next: Next) -> Respo
     if let Ok(correlation) = correlation {
         response.headers_mut().insert(CORRELATION_ID, correlation);
     }
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    response
+}
+
+fn trip_of(headers: &HeaderMap, clock: &Clock) -> Trip {
+    let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let correlation_id = header(&CORRELATION_ID).and_then(|id| id.parse().ok());
+    let traceparent = header(&TRACEPARENT).filter(|parent| is_traceparent(parent)).map(ToOwned::to_owned);
+    Trip { correlation_id: correlation_id.unwrap_or_else(|| clock.new_id()), traceparent }
 }
 
 /// `version-traceid-parentid-flags` in lower-case hexadecimal (W3C Trace Context §3.2).
@@ -134,19 +109,14 @@ fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.len() == lengths.len()
         && parts.iter().zip(lengths).all(|(part, length)| {
-            part.len() == length
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         })
 }
 
 async fn deadline(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable()
-            .detail("the request took too long")
-            .into_response(),
+        Err(_) => Problem::unavailable().detail("the request took too long").into_response(),
     }
 }
 
@@ -162,9 +132,7 @@ mod tests {
 
     #[test]
     fn only_a_well_formed_traceparent_is_kept() {
-        assert!(is_traceparent(
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        ));
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
         for text in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",

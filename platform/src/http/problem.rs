@@ -81,17 +81,8 @@ impl Problem {
 
     /// Adds what is wrong with one part of the request.
     #[must_use]
-    pub fn error(
-        mut self,
-        pointer: impl Into<String>,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        self.errors.push(FieldError {
-            pointer: pointer.into(),
-            code,
-            detail: detail.into(),
-        });
+    pub fn error(mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        self.errors.push(FieldError { pointer: pointer.into(), code, detail: detail.into() });
         self
     }
 
@@ -104,11 +95,7 @@ impl Problem {
 
     /// 422: some values are not what they should be.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-value",
-            "A value is not valid",
-        );
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-value", "A value is not valid");
         problem.errors = errors;
         problem
     }
@@ -126,22 +113,14 @@ impl Problem {
     /// 401, in one form for every reason.
     pub fn unauthenticated() -> Self {
         let challenge = HeaderValue::from_static("Bearer realm=\"fieldfuze\"");
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthenticated",
-            "A valid access token is needed",
-        )
-        .header(header::WWW_AUTHENTICATE, challenge)
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid access token is needed")
+            .header(header::WWW_AUTHENTICATE, challenge)
     }
 
     /// 403: the caller lacks a permission.
     pub fn lacking(permission: &str) -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "permission-missing",
-            "You may not do this",
-        )
-        .detail(format!("it takes the permission {permission}"))
+        Self::new(StatusCode::FORBIDDEN, "permission-missing", "You may not do this")
+            .detail(format!("it takes the permission {permission}"))
     }
 
     /// 410.
@@ -151,30 +130,19 @@ impl Problem {
 
     /// 503: something of ours does not answer; try again.
     pub fn unavailable() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "Try again in a moment",
-        )
-        .header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
+            .header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
     }
 
     /// 500: a fault of ours. The cause must have been logged.
     pub fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something went wrong on our side",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the event log or a read model failed"
-        );
+        tracing::error!(error = &error as &dyn std::error::Error, "the event log or a read model failed");
         match error {
             StoreError::Unavailable(_) | StoreError::Key(_) => Self::unavailable(),
             _ => Self::internal(),
@@ -189,9 +157,7 @@ impl IntoResponse for Problem {
         let status = self.status;
         let mut response = (status, Json(self)).into_response();
         let media_type = HeaderValue::from_static("application/problem+json");
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, media_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }

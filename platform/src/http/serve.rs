@@ -9,15 +9,10 @@ use crate::lifecycle::Shutdown;
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: Shutdown,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> std::io::Result<()> {
     let begun = shutdown.clone();
     let service = router.into_make_service();
-    let server =
-        axum::serve(listener, service).with_graceful_shutdown(async move { begun.begun().await });
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move { begun.begun().await });
     tokio::select! {
         served = async { server.await } => served,
         () = shutdown.forced() => Ok(()),

@@ -3,16 +3,11 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{
-        AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem,
-    },
+    types::{AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use events::{
     claim::{Claim, NORMALISER},
-    commit::{
-        CarriedState, CommittedEvent, MAX_EVENTS_BYTES, MAX_STATE_BYTES, STATE_EVERY, StoredCommit,
-    },
+    commit::{CarriedState, CommittedEvent, MAX_EVENTS_BYTES, MAX_STATE_BYTES, STATE_EVERY, StoredCommit},
     decider::Decider,
     envelope::{Metadata, Recorded},
     event::EventData,
@@ -72,18 +67,11 @@ impl EventStore {
     ) -> Result<(Folded<D::State>, Vec<Recorded<D::Event>>), AppendError> {
         let version = before.version.next();
         let minted = match subject(stream) {
-            Some(subject) if version == Version(1) => {
-                Some(self.keyring.mint(subject).map_err(StoreError::from)?)
-            }
+            Some(subject) if version == Version(1) => Some(self.keyring.mint(subject).map_err(StoreError::from)?),
             _ => None,
         };
         let key = self.sealing_key(stream, minted.as_ref()).await?;
-        let Append {
-            events,
-            metadata,
-            replay,
-            companions,
-        } = append;
+        let Append { events, metadata, replay, companions } = append;
         let events = self.record(stream, before, events, metadata);
         let mut after = before.clone();
         after.version = version;
@@ -103,8 +91,7 @@ impl EventStore {
         if minted.is_none() && taken.is_empty() && released.is_empty() && companions.is_empty() {
             self.put(&commit).await?;
         } else {
-            self.transact(&commit, minted.as_ref(), taken, released, companions)
-                .await?;
+            self.transact(&commit, minted.as_ref(), taken, released, companions).await?;
         }
         if let (Some(minted), Some(subject)) = (minted, subject(stream)) {
             self.keyring.remember(subject, minted.key).await;
@@ -164,9 +151,7 @@ impl EventStore {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 let PutItemError::ConditionalCheckFailedException(found) = error.into_err() else {
                     return Err(AppendError::Conflict);
                 };
@@ -187,12 +172,8 @@ impl EventStore {
         let build = |error| AppendError::Store(StoreError::Unavailable(Box::new(error)));
         let mut actions = vec![(Purpose::Commit, self.commit_action(commit).map_err(build)?)];
         if let Some(minted) = minted {
-            let put = Put::builder()
-                .table_name(self.keyring.table())
-                .set_item(Some(minted.item.clone()));
-            let put = put
-                .condition_expression(NEW)
-                .expression_attribute_names("#key", "subject");
+            let put = Put::builder().table_name(self.keyring.table()).set_item(Some(minted.item.clone()));
+            let put = put.condition_expression(NEW).expression_attribute_names("#key", "subject");
             actions.push((Purpose::Key, put_action(put.build().map_err(build)?)));
         }
         for claim in taken {
@@ -203,25 +184,12 @@ impl EventStore {
             let action = self.release(&claim, commit.stream).map_err(build)?;
             actions.push((Purpose::Release(claim), action));
         }
-        actions.extend(
-            companions
-                .into_iter()
-                .enumerate()
-                .map(|(at, action)| (Purpose::Companion(at), action)),
-        );
+        actions.extend(companions.into_iter().enumerate().map(|(at, action)| (Purpose::Companion(at), action)));
         let (purposes, actions): (Vec<_>, Vec<_>) = actions.into_iter().unzip();
 
-        match self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(actions))
-            .send()
-            .await
-        {
+        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_transaction_canceled_exception() =>
-            {
+            Err(SdkError::ServiceError(error)) if error.err().is_transaction_canceled_exception() => {
                 match error.into_err() {
                     TransactWriteItemsError::TransactionCanceledException(cancelled) => {
                         explain(commit, purposes, cancelled.cancellation_reasons())
@@ -233,10 +201,7 @@ impl EventStore {
         }
     }
 
-    fn commit_action(
-        &self,
-        commit: &StoredCommit,
-    ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
+    fn commit_action(&self, commit: &StoredCommit) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
         Put::builder()
             .table_name(&self.events)
             .set_item(Some(encode(commit)))
@@ -296,22 +261,14 @@ impl EventStore {
             .send()
             .await
             .map_err(unavailable)?;
-        let owner = answer
-            .item
-            .as_ref()
-            .and_then(|item| item.get("owner"))
-            .and_then(|owner| owner.as_s().ok());
+        let owner = answer.item.as_ref().and_then(|item| item.get("owner")).and_then(|owner| owner.as_s().ok());
         Ok(owner.and_then(|owner| owner.parse().ok()))
     }
 
     /// Kind, number of the rules and HMAC: the value itself is never stored.
     fn claim_id(&self, claim: &Claim) -> String {
         let kind = claim.kind.as_str();
-        format!(
-            "{kind}#{NORMALISER}#{}",
-            self.claim_key
-                .tag(&[kind.as_bytes(), claim.value().as_bytes()])
-        )
+        format!("{kind}#{NORMALISER}#{}", self.claim_key.tag(&[kind.as_bytes(), claim.value().as_bytes()]))
     }
 }
 
@@ -331,11 +288,7 @@ fn own_or_conflict(
 }
 
 /// The commit's own reason comes first: a repeat also collides with its own claims.
-fn explain(
-    commit: &StoredCommit,
-    purposes: Vec<Purpose>,
-    reasons: &[CancellationReason],
-) -> Result<(), AppendError> {
+fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[CancellationReason]) -> Result<(), AppendError> {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
     for (purpose, reason) in purposes.into_iter().zip(reasons) {
         if code(reason) != "ConditionalCheckFailed" {
@@ -352,10 +305,7 @@ fn explain(
             Purpose::Companion(at) => Err(AppendError::CompanionRefused(at)),
         };
     }
-    if reasons
-        .iter()
-        .any(|reason| code(reason) == "TransactionConflict")
-    {
+    if reasons.iter().any(|reason| code(reason) == "TransactionConflict") {
         return Err(AppendError::Conflict);
     }
     let codes: Vec<String> = reasons.iter().map(code).collect();
@@ -372,38 +322,22 @@ fn seal_commit<D: Decider>(
     let Some(first) = events.first() else {
         return Err(AppendError::Conflict);
     };
-    let place = Place {
-        stream: first.stream,
-        version: first.version,
-    };
+    let place = Place { stream: first.stream, version: first.version };
     let randomness = |error| StoreError::Key(KeyError::Randomness(error));
     let mut committed = Vec::with_capacity(events.len());
     for event in events {
         let mut stored = event.event.to_stored();
-        place
-            .seal_event(key, event.index, event.event.event_type(), &mut stored)
-            .map_err(randomness)?;
-        committed.push(CommittedEvent {
-            event_id: event.event_id,
-            event: stored,
-        });
+        place.seal_event(key, event.index, event.event.event_type(), &mut stored).map_err(randomness)?;
+        committed.push(CommittedEvent { event_id: event.event_id, event: stored });
     }
     let text = to_json(&committed)?;
     if text.len() > MAX_EVENTS_BYTES {
         return Err(AppendError::TooLarge { bytes: text.len() });
     }
     let seal = |field: &str, text: String| place.seal(key, field, text).map_err(randomness);
-    let reason = first
-        .metadata
-        .reason
-        .as_ref()
-        .and_then(|reason| reason.known());
-    let reason = reason
-        .map(|reason| seal("reason", reason.as_str().to_owned()))
-        .transpose()?;
-    let idempotency = replay
-        .map(|replay| seal("idempotency", to_json(replay)?))
-        .transpose()?;
+    let reason = first.metadata.reason.as_ref().and_then(|reason| reason.known());
+    let reason = reason.map(|reason| seal("reason", reason.as_str().to_owned())).transpose()?;
+    let idempotency = replay.map(|replay| seal("idempotency", to_json(replay)?)).transpose()?;
     let mut commit = StoredCommit {
         stream: first.stream,
         version: first.version,
@@ -419,15 +353,9 @@ fn seal_commit<D: Decider>(
         hash: before.hash,
     };
     if first.version.0.is_multiple_of(STATE_EVERY) {
-        let carried = to_json(&Carried {
-            state: &after.state,
-            recent: after.recent.clone(),
-        })?;
+        let carried = to_json(&Carried { state: &after.state, recent: after.recent.clone() })?;
         let sealed = seal("state", carried)?;
-        commit.state = (sealed.len() <= MAX_STATE_BYTES).then_some(CarriedState {
-            schema: D::STATE_SCHEMA,
-            sealed,
-        });
+        commit.state = (sealed.len() <= MAX_STATE_BYTES).then_some(CarriedState { schema: D::STATE_SCHEMA, sealed });
     }
     commit.hash = commit.expected_hash(&before.hash);
     Ok(commit)

@@ -70,10 +70,7 @@ pub enum AppendError {
     #[error("a companion's condition does not hold")]
     CompanionRefused(usize),
     /// The events are larger than a commit may be.
-    #[error(
-        "the events have {bytes} bytes, more than {}",
-        events::commit::MAX_EVENTS_BYTES
-    )]
+    #[error("the events have {bytes} bytes, more than {}", events::commit::MAX_EVENTS_BYTES)]
     TooLarge {
         /// Their size.
         bytes: usize,

@@ -58,10 +58,7 @@ pub struct Plan<E> {
 
 impl<E> From<Vec<E>> for Plan<E> {
     fn from(events: Vec<E>) -> Self {
-        Self {
-            events,
-            companions: Companions::new(),
-        }
+        Self { events, companions: Companions::new() }
     }
 }
 
@@ -125,10 +122,7 @@ pub enum ExecuteError<R> {
 impl<D: Decider> Streams<D> {
     /// The streams of a log.
     pub fn new(store: EventStore) -> Self {
-        let warm = Cache::builder()
-            .max_capacity(CACHED_STATES)
-            .time_to_idle(CACHED_IDLE)
-            .build();
+        let warm = Cache::builder().max_capacity(CACHED_STATES).time_to_idle(CACHED_IDLE).build();
         Self { store, warm }
     }
 
@@ -145,6 +139,17 @@ impl<D: Decider> Streams<D> {
         let folded = self.store.load::<D>(stream, None).await?;
         self.keep(stream, &folded).await;
         Ok(folded)
+    }
+
+    /// A stream's state as this process last knew it, loaded only if it does not: for what need not be the newest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn warm(&self, stream: StreamId) -> Result<Arc<Folded<D::State>>, StoreError> {
+        match self.warm.get(&stream).await {
+            Some(folded) => Ok(folded),
+            None => self.load(stream).await.map(Arc::new),
+        }
     }
 
     /// Loads, decides and appends; on a conflict again, a bounded number of times.
@@ -172,12 +177,7 @@ impl<D: Decider> Streams<D> {
             .await
     }
 
-    async fn once<R, F>(
-        &self,
-        stream: StreamId,
-        intent: &Intent,
-        decide: &F,
-    ) -> Result<Executed<D>, ExecuteError<R>>
+    async fn once<R, F>(&self, stream: StreamId, intent: &Intent, decide: &F) -> Result<Executed<D>, ExecuteError<R>>
     where
         F: Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R> + Sync,
         R: Send,
@@ -190,18 +190,10 @@ impl<D: Decider> Streams<D> {
         let folded = self.load(stream).await?;
         match judge::<D, R>(&folded, intent, decide)? {
             Verdict::Append(plan) => self.append(stream, intent, &folded, plan).await,
-            Verdict::Unchanged => Ok(Executed {
-                outcome: Outcome::Unchanged,
-                folded,
-                events: Vec::new(),
-            }),
+            Verdict::Unchanged => Ok(Executed { outcome: Outcome::Unchanged, folded, events: Vec::new() }),
             Verdict::Replay(version) => {
                 let folded = self.store.load::<D>(stream, Some(version)).await?;
-                Ok(Executed {
-                    outcome: Outcome::Replayed,
-                    folded,
-                    events: Vec::new(),
-                })
+                Ok(Executed { outcome: Outcome::Replayed, folded, events: Vec::new() })
             }
         }
     }
@@ -222,18 +214,12 @@ impl<D: Decider> Streams<D> {
         match self.store.append::<D>(stream, folded, append).await {
             Ok((folded, events)) => {
                 self.keep(stream, &folded).await;
-                Ok(Executed {
-                    outcome: Outcome::Appended,
-                    folded,
-                    events,
-                })
+                Ok(Executed { outcome: Outcome::Appended, folded, events })
             }
             Err(error) => {
                 self.warm.invalidate(&stream).await;
                 Err(match error {
-                    AppendError::Conflict => ExecuteError::Conflict {
-                        tried: folded.version.next(),
-                    },
+                    AppendError::Conflict => ExecuteError::Conflict { tried: folded.version.next() },
                     AppendError::ClaimTaken(claim) => ExecuteError::ClaimTaken(claim),
                     AppendError::CompanionRefused(at) => ExecuteError::CompanionRefused(at),
                     AppendError::TooLarge { bytes } => ExecuteError::TooLarge(bytes),
@@ -263,32 +249,14 @@ fn judge<D: Decider, R>(
     decide: &impl Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R>,
 ) -> Result<Verdict<D::Event>, ExecuteError<R>> {
     if let Some(replay) = &intent.replay {
-        if let Some((version, known)) = folded
-            .recent
-            .iter()
-            .find(|(_, known)| known.key == replay.key)
-        {
+        if let Some((version, known)) = folded.recent.iter().find(|(_, known)| known.key == replay.key) {
             let same = known.digest == replay.digest;
-            return if same {
-                Ok(Verdict::Replay(*version))
-            } else {
-                Err(ExecuteError::KeyReused)
-            };
+            return if same { Ok(Verdict::Replay(*version)) } else { Err(ExecuteError::KeyReused) };
         }
     }
-    if intent
-        .expected
-        .is_some_and(|expected| !expected.admits(folded.version))
-        && folded.version > Version::NONE
-    {
-        return Err(ExecuteError::VersionMismatch {
-            actual: folded.version,
-        });
+    if intent.expected.is_some_and(|expected| !expected.admits(folded.version)) && folded.version > Version::NONE {
+        return Err(ExecuteError::VersionMismatch { actual: folded.version });
     }
     let plan = decide(folded).map_err(ExecuteError::Refused)?;
-    Ok(if plan.events.is_empty() {
-        Verdict::Unchanged
-    } else {
-        Verdict::Append(plan)
-    })
+    Ok(if plan.events.is_empty() { Verdict::Unchanged } else { Verdict::Append(plan) })
 }

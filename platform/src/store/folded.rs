@@ -43,13 +43,7 @@ pub(super) struct Carried<S> {
 impl<S: Default> Default for Folded<S> {
     fn default() -> Self {
         let recent = VecDeque::new();
-        Self {
-            state: S::default(),
-            version: Version::NONE,
-            hash: Hash::GENESIS,
-            recorded_at: None,
-            recent,
-        }
+        Self { state: S::default(), version: Version::NONE, hash: Hash::GENESIS, recorded_at: None, recent }
     }
 }
 

@@ -22,25 +22,16 @@ const NUMBERS: [&str; 2] = ["version", "state_schema"];
 
 /// The item of a commit.
 pub(super) fn encode(commit: &StoredCommit) -> HashMap<String, AttributeValue> {
-    let hash = (
-        "hash".to_owned(),
-        AttributeValue::S(commit.hash.to_string()),
-    );
+    let hash = ("hash".to_owned(), AttributeValue::S(commit.hash.to_string()));
     let attributes = commit.attributes().into_iter().map(|(name, value)| {
-        let value = if NUMBERS.contains(&name) {
-            AttributeValue::N(value)
-        } else {
-            AttributeValue::S(value)
-        };
+        let value = if NUMBERS.contains(&name) { AttributeValue::N(value) } else { AttributeValue::S(value) };
         (name.to_owned(), value)
     });
     attributes.chain([hash]).collect()
 }
 
 /// The commit in an item of the table.
-pub(super) fn decode_item(
-    item: &HashMap<String, AttributeValue>,
-) -> Result<StoredCommit, Undecodable> {
+pub(super) fn decode_item(item: &HashMap<String, AttributeValue>) -> Result<StoredCommit, Undecodable> {
     decode(|name| match item.get(name) {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         _ => None,
@@ -61,10 +52,7 @@ pub fn decode_image(image: &HashMap<String, ImageValue>) -> Result<StoredCommit,
 fn decode<'a>(attribute: impl Fn(&str) -> Option<&'a String>) -> Result<StoredCommit, Undecodable> {
     let required = |name: &'static str| attribute(name).ok_or(Undecodable::Missing(name));
     let state = match (attribute("state"), optional(&attribute, "state_schema")?) {
-        (Some(sealed), Some(schema)) => Some(CarriedState {
-            schema,
-            sealed: sealed.clone(),
-        }),
+        (Some(sealed), Some(schema)) => Some(CarriedState { schema, sealed: sealed.clone() }),
         (None, None) => None,
         (Some(_), None) => return Err(Undecodable::Missing("state_schema")),
         (None, Some(_)) => return Err(Undecodable::Missing("state")),
@@ -119,10 +107,7 @@ mod tests {
             causation_id: None,
             traceparent: None,
             idempotency: None,
-            state: Some(CarriedState {
-                schema: 3,
-                sealed: "state".to_owned(),
-            }),
+            state: Some(CarriedState { schema: 3, sealed: "state".to_owned() }),
             hash: Hash::GENESIS,
         };
         commit.hash = commit.expected_hash(&Hash::GENESIS);

@@ -61,10 +61,7 @@ impl EventStore {
     ) -> Result<Vec<Commit<E>>, StoreError> {
         let stored = self.read_stored(stream, range, limit).await?;
         let key = self.subject_key(stream, !stored.is_empty()).await?;
-        stored
-            .iter()
-            .map(|commit| open(commit, key.as_ref()))
-            .collect()
+        stored.iter().map(|commit| open(commit, key.as_ref())).collect()
     }
 
     /// As [`EventStore::read`], with the events as they lie in the log.
@@ -80,19 +77,14 @@ impl EventStore {
         let mut commits: Vec<StoredCommit> = Vec::new();
         let mut next = range.after.next();
         while commits.len() < limit && range.until.is_none_or(|until| next <= until) {
-            let wanted = i32::try_from(limit - commits.len())
-                .unwrap_or(PAGE)
-                .min(PAGE);
+            let wanted = i32::try_from(limit - commits.len()).unwrap_or(PAGE).min(PAGE);
             let page = self.query(stream, next, range.until, true, wanted).await?;
             if page.is_empty() {
                 break;
             }
             for commit in page {
                 if commit.version != next {
-                    return Err(StoreError::Hole {
-                        stream,
-                        version: next,
-                    });
+                    return Err(StoreError::Hole { stream, version: next });
                 }
                 next = next.next();
                 commits.push(commit);
@@ -114,26 +106,12 @@ impl EventStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open_audit(
-        &self,
-        row: &mut events::views::AuditRow,
-    ) -> Result<Option<Personal<Reason>>, StoreError> {
+    pub async fn open_audit(&self, row: &mut events::views::AuditRow) -> Result<Option<Personal<Reason>>, StoreError> {
         let key = self.subject_key(row.stream, true).await?;
-        let place = Place {
-            stream: row.stream,
-            version: row.version,
-        };
-        let unopenable = |_| StoreError::Unopenable {
-            stream: row.stream,
-            version: row.version,
-        };
-        place
-            .open_event(key.as_ref(), row.index, &mut row.event.event)
-            .map_err(unopenable)?;
-        row.reason
-            .as_deref()
-            .map(|reason| open_reason(place, key.as_ref(), reason))
-            .transpose()
+        let place = Place { stream: row.stream, version: row.version };
+        let unopenable = |_| StoreError::Unopenable { stream: row.stream, version: row.version };
+        place.open_event(key.as_ref(), row.index, &mut row.event.event).map_err(unopenable)?;
+        row.reason.as_deref().map(|reason| open_reason(place, key.as_ref(), reason)).transpose()
     }
 
     /// The state of a stream, up to `until` or to its end; strongly consistent. One call where commits carry state.
@@ -154,10 +132,7 @@ impl EventStore {
         });
         let (folded, tail) = match carried {
             Some((at, folded)) => (folded, &newest[..at]),
-            None if newest
-                .last()
-                .is_some_and(|oldest| oldest.version > Version(1)) =>
-            {
+            None if newest.last().is_some_and(|oldest| oldest.version > Version(1)) => {
                 return self.fold_from_the_beginning::<D>(stream, until).await;
             }
             None => (Folded::default(), &newest[..]),
@@ -177,13 +152,8 @@ impl EventStore {
     ) -> Result<Folded<D::State>, StoreError> {
         let mut folded = Folded::default();
         loop {
-            let range = Range {
-                after: folded.version,
-                until,
-            };
-            let page = self
-                .read::<D::Event>(stream, range, usize::try_from(PAGE).unwrap_or_default())
-                .await?;
+            let range = Range { after: folded.version, until };
+            let page = self.read::<D::Event>(stream, range, usize::try_from(PAGE).unwrap_or_default()).await?;
             if page.is_empty() {
                 return Ok(folded);
             }
@@ -193,11 +163,7 @@ impl EventStore {
         }
     }
 
-    pub(super) async fn subject_key(
-        &self,
-        stream: StreamId,
-        exists: bool,
-    ) -> Result<Option<SubjectKey>, StoreError> {
+    pub(super) async fn subject_key(&self, stream: StreamId, exists: bool) -> Result<Option<SubjectKey>, StoreError> {
         match subject(stream) {
             Some(subject) if exists => Ok(Some(self.keyring.load(subject).await?)),
             _ => Ok(None),
@@ -231,38 +197,21 @@ impl EventStore {
             .send()
             .await
             .map_err(unavailable)?;
-        answer
-            .items()
-            .iter()
-            .map(|item| decode_item(item).map_err(|source| undecodable(item, source)))
-            .collect()
+        answer.items().iter().map(|item| decode_item(item).map_err(|source| undecodable(item, source))).collect()
     }
 }
 
-fn undecodable(
-    item: &std::collections::HashMap<String, AttributeValue>,
-    source: Undecodable,
-) -> StoreError {
+fn undecodable(item: &std::collections::HashMap<String, AttributeValue>, source: Undecodable) -> StoreError {
     let text = |name| match item.get(name) {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
         _ => "?".to_owned(),
     };
-    StoreError::Undecodable {
-        stream: text("stream"),
-        version: text("version"),
-        source,
-    }
+    StoreError::Undecodable { stream: text("stream"), version: text("version"), source }
 }
 
-fn push<D: Decider>(
-    folded: &mut Folded<D::State>,
-    commit: &Commit<D::Event>,
-) -> Result<(), StoreError> {
+fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D::Event>) -> Result<(), StoreError> {
     if commit.version != folded.version.next() {
-        return Err(StoreError::Hole {
-            stream: commit.stream,
-            version: folded.version.next(),
-        });
+        return Err(StoreError::Hole { stream: commit.stream, version: folded.version.next() });
     }
     folded.push::<D>(commit);
     Ok(())
@@ -277,103 +226,49 @@ fn carried<D: Decider>(
     if state.schema != D::STATE_SCHEMA {
         return None;
     }
-    let place = Place {
-        stream: commit.stream,
-        version: commit.version,
-    };
+    let place = Place { stream: commit.stream, version: commit.version };
     let text = place.open(key, "state", &state.sealed).ok()??;
     let Carried { state, recent } = serde_json::from_str(&text).ok()?;
-    Some(Folded {
-        state,
-        version: commit.version,
-        hash: commit.hash,
-        recorded_at: Some(commit.recorded_at),
-        recent,
-    })
+    Some(Folded { state, version: commit.version, hash: commit.hash, recorded_at: Some(commit.recorded_at), recent })
 }
 
-fn open<E: EventData>(
-    stored: &StoredCommit,
-    key: Option<&SubjectKey>,
-) -> Result<Commit<E>, StoreError> {
+fn open<E: EventData>(stored: &StoredCommit, key: Option<&SubjectKey>) -> Result<Commit<E>, StoreError> {
     let (stream, version) = (stored.stream, stored.version);
     let place = Place { stream, version };
     let unopenable = |_| StoreError::Unopenable { stream, version };
-    let committed: Vec<CommittedEvent> =
-        serde_json::from_str(&stored.events).map_err(|_| StoreError::Undecodable {
-            stream: stream.to_string(),
-            version: version.to_string(),
-            source: Undecodable::Malformed("events"),
-        })?;
+    let committed: Vec<CommittedEvent> = serde_json::from_str(&stored.events).map_err(|_| StoreError::Undecodable {
+        stream: stream.to_string(),
+        version: version.to_string(),
+        source: Undecodable::Malformed("events"),
+    })?;
     let metadata = Metadata {
         actor: stored.actor,
-        reason: stored
-            .reason
-            .as_deref()
-            .map(|reason| open_reason(place, key, reason))
-            .transpose()?,
+        reason: stored.reason.as_deref().map(|reason| open_reason(place, key, reason)).transpose()?,
         correlation_id: stored.correlation_id,
         causation_id: stored.causation_id,
         traceparent: stored.traceparent.clone(),
     };
     let mut events = Vec::with_capacity(committed.len());
-    for (
-        index,
-        CommittedEvent {
-            event_id,
-            mut event,
-        },
-    ) in committed.into_iter().enumerate()
-    {
-        place
-            .open_event(key, index, &mut event)
-            .map_err(unopenable)?;
-        let event = E::from_stored(event).map_err(|source| StoreError::Unreadable {
-            stream,
-            version,
-            source,
-        })?;
+    for (index, CommittedEvent { event_id, mut event }) in committed.into_iter().enumerate() {
+        place.open_event(key, index, &mut event).map_err(unopenable)?;
+        let event = E::from_stored(event).map_err(|source| StoreError::Unreadable { stream, version, source })?;
         let metadata = metadata.clone();
         let recorded_at = stored.recorded_at;
-        events.push(Recorded {
-            event_id,
-            stream,
-            version,
-            index,
-            recorded_at,
-            metadata,
-            event,
-        });
+        events.push(Recorded { event_id, stream, version, index, recorded_at, metadata, event });
     }
     let replay = match &stored.idempotency {
         Some(sealed) => place.open(key, "idempotency", sealed).map_err(unopenable)?,
         None => None,
     };
     let replay = replay.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(Commit {
-        stream,
-        version,
-        recorded_at: stored.recorded_at,
-        hash: stored.hash,
-        events,
-        replay,
-    })
+    Ok(Commit { stream, version, recorded_at: stored.recorded_at, hash: stored.hash, events, replay })
 }
 
-fn open_reason(
-    place: Place,
-    key: Option<&SubjectKey>,
-    reason: &str,
-) -> Result<Personal<Reason>, StoreError> {
-    let unopenable = StoreError::Unopenable {
-        stream: place.stream,
-        version: place.version,
-    };
+fn open_reason(place: Place, key: Option<&SubjectKey>, reason: &str) -> Result<Personal<Reason>, StoreError> {
+    let unopenable = StoreError::Unopenable { stream: place.stream, version: place.version };
     match place.open(key, "reason", reason) {
         Ok(None) => Ok(Personal::Erased),
-        Ok(Some(text)) => Reason::parse(&text)
-            .map(Personal::Known)
-            .map_err(|_| unopenable),
+        Ok(Some(text)) => Reason::parse(&text).map(Personal::Known).map_err(|_| unopenable),
         Err(_) => Err(unopenable),
     }
 }

@@ -27,12 +27,7 @@ impl Place {
     }
 
     /// Seals a text; without a key it stays as it is.
-    pub(super) fn seal(
-        self,
-        key: Option<&SealingKey>,
-        field: &str,
-        text: String,
-    ) -> Result<String, NotSealed> {
+    pub(super) fn seal(self, key: Option<&SealingKey>, field: &str, text: String) -> Result<String, NotSealed> {
         match key {
             Some(key) => key.seal(&self.context(field), text.as_bytes()),
             None => Ok(text),
@@ -40,20 +35,13 @@ impl Place {
     }
 
     /// Opens a text; `None` when the subject was erased.
-    pub(super) fn open(
-        self,
-        key: Option<&SubjectKey>,
-        field: &str,
-        text: &str,
-    ) -> Result<Option<String>, NotSealed> {
+    pub(super) fn open(self, key: Option<&SubjectKey>, field: &str, text: &str) -> Result<Option<String>, NotSealed> {
         match key {
             None => Ok(Some(text.to_owned())),
             Some(SubjectKey::Erased) => Ok(None),
             Some(SubjectKey::Live(key)) => {
                 let bytes = key.open(&self.context(field), text)?;
-                String::from_utf8(bytes.to_vec())
-                    .map(Some)
-                    .map_err(|_| NotSealed)
+                String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| NotSealed)
             }
         }
     }
@@ -69,10 +57,7 @@ impl Place {
         let Some(key) = key else { return Ok(()) };
         for field in kind.personal {
             if let Some(value) = event.data.get_mut(*field) {
-                let sealed = key.seal(
-                    &self.context(&format!("{index}/{field}")),
-                    value.to_string().as_bytes(),
-                )?;
+                let sealed = key.seal(&self.context(&format!("{index}/{field}")), value.to_string().as_bytes())?;
                 *value = json!({ "sealed": sealed });
             }
         }

@@ -1,0 +1,29 @@
+//! The table of contents: every route of command-api with its document.
+
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{auth, roles, state::AppState, users, webhooks};
+
+/// Every route. One that is not documented cannot be added here.
+pub fn routes(state: AppState) -> OpenApiRouter {
+    documented().with_state(state)
+}
+
+/// The document of every route.
+pub fn document() -> OpenApi {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::login::login))
+        .routes(routes!(users::create::create))
+        .routes(routes!(users::change::change))
+        .routes(routes!(users::suspend::suspend))
+        .routes(routes!(users::reactivate::reactivate))
+        .routes(routes!(users::assign_role::assign_role, users::revoke_role::revoke_role))
+        .routes(routes!(roles::create::create))
+        .routes(routes!(roles::change::change, roles::retire::retire))
+        .routes(routes!(webhooks::receipt::receipt))
+}

@@ -1,0 +1,178 @@
+//! `POST /v1/auth/login`
+
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, TimeDelta, Utc};
+use events::{
+    claim::Claim,
+    decider::Decider,
+    envelope::{Actor, Metadata},
+    ids::SessionId,
+    session::{Session, SessionCommand, SessionRefusal, SessionStarted},
+    stream::Category,
+    user::{Status, UserState},
+};
+use platform::{
+    http::{
+        Problem,
+        fields::Fields,
+        json::{Body, KnownFields},
+        layers::Trip,
+    },
+    store::{Intent, Plan},
+    tokens::{ACCESS_TOKEN_LIFETIME, AUDIENCE, Claims},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    command::{self, nothing_taken, refused},
+    passwords::PasswordError,
+    state::AppState,
+};
+
+/// How long a session lasts without being used.
+const SESSION_LIFETIME: TimeDelta = TimeDelta::days(30);
+
+/// Longest identifier that is looked at, in bytes: no e-mail address or user name is longer.
+const MAX_IDENTIFIER_BYTES: usize = 1_024;
+
+/// Who signs in.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct LoginRequest {
+    /// E-mail address or user name.
+    #[schema(required, example = "admin@fieldfuze.local")]
+    identifier: Option<String>,
+    /// The password.
+    #[schema(required, value_type = String, format = Password)]
+    password: Option<SecretString>,
+}
+
+impl KnownFields for LoginRequest {
+    const FIELDS: &'static [&'static str] = &["identifier", "password"];
+}
+
+/// What a sign-in gives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LoginAnswer {
+    /// For the `Authorization` header (RFC 9068).
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds for which the access token is good.
+    expires_in: i64,
+    /// For the next access token.
+    refresh_token: String,
+}
+
+/// Sign in.
+///
+/// No answer and no timing tells whether an account exists.
+#[utoipa::path(
+    post, path = "/v1/auth/login", tag = "sign-in", operation_id = "login",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, description = "Signed in", body = LoginAnswer),
+        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is missing or unknown", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many sign-ins, or something does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn login(
+    State(state): State<AppState>,
+    Body(request): Body<LoginRequest>,
+) -> Result<Json<LoginAnswer>, Problem> {
+    let mut fields = Fields::default();
+    let identifier = fields.required("/identifier", request.identifier, Ok);
+    let password = fields.required("/password", request.password, Ok);
+    let (identifier, password) = fields.finish(identifier.zip(password))?;
+
+    let user = find(&state, &identifier).await?;
+    let hash = match &user {
+        Some(user) => state.credentials.password_hash(user.id).await?,
+        None => None,
+    };
+    let matches = state.passwords.verify(password, hash).await.map_err(overloaded)?;
+    match user {
+        Some(user) if matches && user.status == Status::Active => start(&state, &user).await.map(Json),
+        _ => Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused")),
+    }
+}
+
+/// Sign-in is shed before memory grows or other requests suffer.
+pub fn overloaded(error: PasswordError) -> Problem {
+    match error {
+        PasswordError::Overloaded => Problem::unavailable().detail("too many sign-ins at once"),
+        PasswordError::Broken => {
+            tracing::error!("a password could not be hashed or checked");
+            Problem::internal()
+        }
+    }
+}
+
+async fn find(state: &AppState, identifier: &str) -> Result<Option<UserState>, Problem> {
+    if identifier.len() > MAX_IDENTIFIER_BYTES {
+        return Ok(None);
+    }
+    let owner = state.context.store().owner_of(&Claim::sign_in(identifier)).await?;
+    match owner.filter(|owner| owner.category == Category::User) {
+        Some(owner) => Ok(state.context.users.load(owner).await?.state),
+        None => Ok(None),
+    }
+}
+
+async fn start(state: &AppState, user: &UserState) -> Result<LoginAnswer, Problem> {
+    let now = state.context.clock.now();
+    let session = SessionId(state.context.clock.new_id());
+    let expires_at = now + SESSION_LIFETIME;
+    let wish = SessionStarted { user_id: user.id, expires_at };
+    let family = state.credentials.begin_family_action(session, user.id, expires_at)?;
+    let Trip { correlation_id, traceparent } = Trip::current();
+    let actor = Actor::User(user.id);
+    let metadata = Metadata { actor, reason: None, correlation_id, causation_id: None, traceparent };
+    let intent = Intent { metadata, expected: None, replay: None };
+    let started = state.sessions.execute(session.into(), &intent, |folded| {
+        let events = Session::decide(&folded.state, SessionCommand::Start(wish.clone()))?;
+        Ok::<_, SessionRefusal>(Plan { events, companions: vec![family.clone()] })
+    });
+    started.await.map_err(|error| command::problem(error, refused, nothing_taken))?;
+    tokens(state, user, session, now)
+}
+
+fn tokens(state: &AppState, user: &UserState, sid: SessionId, now: DateTime<Utc>) -> Result<LoginAnswer, Problem> {
+    let ends = user.roles.iter().filter(|role| role.holds_at(now)).filter_map(|role| role.expires_at);
+    let end = ends.fold(now + ACCESS_TOKEN_LIFETIME, DateTime::min);
+    let claims = Claims {
+        iss: state.issuer.clone(),
+        sub: user.id,
+        aud: AUDIENCE.to_owned(),
+        client_id: AUDIENCE.to_owned(),
+        exp: end.timestamp(),
+        nbf: now.timestamp(),
+        iat: now.timestamp(),
+        jti: state.context.clock.new_id(),
+        sid,
+        ver: user.version,
+        roles: user.roles.iter().filter(|role| role.holds_at(now)).cloned().collect(),
+    };
+    let access_token = state.signer.sign(&claims).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "an access token could not be signed");
+        Problem::internal()
+    })?;
+    Ok(LoginAnswer {
+        access_token,
+        token_type: "Bearer",
+        expires_in: (end - now).num_seconds(),
+        refresh_token: refresh_token(state, sid, 1),
+    })
+}
+
+/// Family, number and their MAC: nothing secret is stored, and a successor can be computed again.
+fn refresh_token(state: &AppState, family: SessionId, number: u64) -> String {
+    let number = number.to_string();
+    let tag = state.refresh_key.tag(&[family.to_string().as_bytes(), number.as_bytes()]);
+    format!("{family}.{number}.{tag}")
+}

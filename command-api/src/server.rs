@@ -1,0 +1,31 @@
+//! Runs command-api.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use platform::{
+    http::{health, layers, serve},
+    lifecycle::Shutdown,
+};
+use tokio::net::TcpListener;
+
+use crate::{api, state::AppState};
+
+/// Serves until the shutdown.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> std::io::Result<()> {
+    let rights = state.context.rights.clone();
+    let polling = tokio::spawn(rights.clone().poll(shutdown.clone()));
+    let readiness: health::Readiness = Arc::new(move || {
+        let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
+        async move { missing }.boxed()
+    });
+    let clock = state.context.clock.clone();
+    let (routes, _) = api::routes(state).split_for_parts();
+    let router = layers::wrap(routes.merge(health::routes(readiness)), clock);
+    let served = serve::serve(listener, router, shutdown).await;
+    polling.abort();
+    served
+}

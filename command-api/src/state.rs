@@ -1,0 +1,80 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use events::session::Session;
+use platform::{
+    clock::Clock,
+    context::Context,
+    crypto::{MacKey, Secrets},
+    http::auth::Authenticator,
+    store::Streams,
+    telnyx::signature::PublicKeys,
+    tokens::Signer,
+};
+
+use crate::{config::Config, credentials::Credentials, passwords::Passwords};
+
+/// Everything that a handler may need.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// The parts of [`AppState`].
+#[derive(Debug)]
+pub struct Inner {
+    /// Clients, keys and stores.
+    pub context: Context,
+    /// Sessions.
+    pub sessions: Streams<Session>,
+    /// Password hashes and refresh-token families.
+    pub credentials: Credentials,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Signs access tokens.
+    pub signer: Signer,
+    /// Makes refresh tokens.
+    pub refresh_key: MacKey,
+    /// Makes idempotency digests.
+    pub digest_key: MacKey,
+    /// Issuer of tokens.
+    pub issuer: String,
+    /// Verify Telnyx's webhooks.
+    pub telnyx_keys: PublicKeys,
+}
+
+impl AppState {
+    /// Connects to everything.
+    ///
+    /// # Errors
+    /// When the secrets or keys cannot be used.
+    pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let secrets = Secrets::load(&config.settings.data_dir)?;
+        let context = Context::open(&config.settings, &secrets, clock).await?;
+        Ok(Self(Arc::new(Inner {
+            sessions: Streams::new(context.store().clone()),
+            credentials: Credentials::new(context.aws.dynamodb.clone(), &context.names),
+            passwords: Passwords::start()?,
+            signer: Signer::new(&secrets)?,
+            refresh_key: secrets.refresh()?,
+            digest_key: secrets.digests()?,
+            issuer: config.settings.public_url.clone(),
+            telnyx_keys: PublicKeys::parse(config.telnyx_public_keys.iter().map(String::as_str))?,
+            context,
+        })))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Authenticator {
+    fn from_ref(state: &AppState) -> Self {
+        state.context.authenticator.clone()
+    }
+}

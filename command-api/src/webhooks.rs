@@ -1,0 +1,3 @@
+//! What Telnyx tells us.
+
+pub mod receipt;

@@ -1,0 +1,112 @@
+//! `POST /v1/webhooks/telnyx/{notification_id}?attempt=n`
+
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode},
+};
+use events::{
+    decider::Decider,
+    envelope::{Actor, Metadata},
+    ids::NotificationId,
+    notification::{Notification, NotificationCommand, NotificationRefusal, Receipt},
+};
+use platform::{
+    http::{Problem, layers::Trip},
+    store::{ExecuteError, Intent},
+    telnyx::{
+        signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
+        wire::{DeliveryStatus, EventType, Webhook},
+    },
+};
+use serde::Deserialize;
+
+use crate::{
+    command::{self, entity_id, nothing_taken, refused},
+    state::AppState,
+};
+
+/// What our own part of the webhook's address says.
+#[derive(Debug, Deserialize)]
+pub struct Attempt {
+    /// Number of the try that the receipt is for.
+    attempt: u32,
+}
+
+/// Take a delivery receipt.
+///
+/// For Telnyx alone: signed over the raw body, at most five minutes old. Recorded before it is acknowledged; repeats
+/// and disorder change nothing.
+#[utoipa::path(
+    post, path = "/v1/webhooks/telnyx/{notification_id}", tag = "webhooks", operation_id = "telnyx_receipt",
+    request_body(content = Object, description = "Telnyx's webhook envelope", content_type = "application/json"),
+    params(
+        ("notification_id" = Uuid, Path, description = "The notification"),
+        ("attempt" = u32, Query, description = "Number of the try"),
+        ("telnyx-signature-ed25519" = String, Header, description = "Signature over `<timestamp>|<body>`, base64"),
+        ("telnyx-timestamp" = String, Header, description = "When it was signed, in epoch seconds"),
+    ),
+    responses(
+        (status = 204, description = "Taken, or nothing to take"),
+        (status = 400, description = "Not a webhook", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed by Telnyx, or too old", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Others kept changing it; Telnyx tries again", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn receipt(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    attempt: Result<Query<Attempt>, QueryRejection>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let now = state.context.clock.now();
+    state.telnyx_keys.verify(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), &body, now).map_err(|error| {
+        tracing::warn!(reason = %error, "a webhook was refused");
+        Problem::new(StatusCode::UNAUTHORIZED, "invalid-signature", "The signature does not hold")
+    })?;
+    let Ok(Query(Attempt { attempt })) = attempt else {
+        return Err(Problem::bad_request("invalid-query", "The query string cannot be read"));
+    };
+    let webhook: Webhook = serde_json::from_slice(&body)
+        .map_err(|_| Problem::bad_request("malformed-json", "The body is not a webhook"))?;
+    let Some(receipt) = read(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
+    let id: NotificationId = entity_id(&id)?;
+    record(&state, id, attempt, receipt).await
+}
+
+/// What a webhook says; nothing when it is of a kind that moves no notification.
+fn read(webhook: &Webhook) -> Option<Receipt> {
+    let message = match webhook.data.event_type {
+        EventType::Sent | EventType::Finalized => webhook.data.message().ok()?,
+        _ => return None,
+    };
+    let code = || message.errors.first().map_or_else(|| "unspecified".to_owned(), |error| error.code.clone());
+    match message.status()? {
+        DeliveryStatus::Sent => Some(Receipt::Sent),
+        DeliveryStatus::Delivered => Some(Receipt::Delivered),
+        DeliveryStatus::SendingFailed | DeliveryStatus::DeliveryFailed | DeliveryStatus::Expired => {
+            Some(Receipt::Failed(code()))
+        }
+        _ => None,
+    }
+}
+
+async fn record(state: &AppState, id: NotificationId, attempt: u32, receipt: Receipt) -> Result<StatusCode, Problem> {
+    let Trip { correlation_id, traceparent } = Trip::current();
+    let metadata = Metadata { actor: Actor::Telnyx, reason: None, correlation_id, causation_id: None, traceparent };
+    let intent = Intent { metadata, expected: None, replay: None };
+    let command = NotificationCommand::Receive { attempt, receipt };
+    let executed = state
+        .context
+        .notifications
+        .execute(id.into(), &intent, |folded| Notification::decide(&folded.state, command.clone()).map(Into::into));
+    match executed.await {
+        // A receipt for what we never sent is acknowledged: repeating it would not help.
+        Ok(_) | Err(ExecuteError::Refused(NotificationRefusal::NotFound)) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(command::problem(error, refused, nothing_taken)),
+    }
+}
