@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The database's file in the data directory.
 const FILE: &str = "dynamodb.sqlite";
 
-/// Worker threads. Requests run SQLite under one lock, so more would only wait for each other.
+/// Worker threads. Requests run `SQLite` under one lock, so more would only wait for each other.
 const THREADS: usize = 2;
 
 /// How long running requests may take to end. The longest, a page of 1 MB, takes a fraction of it.

@@ -2,7 +2,12 @@
 
 pub mod data_dir;
 pub mod engine;
+pub mod engines;
+pub mod ports;
+pub mod program;
 pub mod proxy;
 pub mod queue;
+pub mod seed;
 pub mod serve;
 pub mod standin;
+pub mod world;

@@ -7,7 +7,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_3c1e_8f0b_5c52_9a57_2b6f_0e1d_77a
 
 /// A UUIDv5 over length-prefixed parts, so that no two lists of parts are one name.
 pub fn derive(parts: &[&str]) -> Uuid {
-    let name: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
+    let name = parts.iter().fold(String::new(), |name, part| name + &format!("{}:{part};", part.len()));
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 

@@ -29,7 +29,11 @@ pub struct Aws {
 impl Aws {
     /// Builds the clients from the settings and the SDK's own chain of credentials.
     pub async fn connect(settings: &Settings) -> Self {
-        let shared = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(credentials) = settings.credentials.clone() {
+            loader = loader.credentials_provider(credentials);
+        }
+        let shared = loader
             .region(Region::new(settings.aws_region.clone()))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(

@@ -1,5 +1,9 @@
 //! The read models' rows in their tables: the gate's conditional write, reads by id, and pages of lists.
 
+mod audit;
+
+pub use audit::AuditRows;
+
 use std::{collections::HashMap, marker::PhantomData, num::NonZeroU16};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};

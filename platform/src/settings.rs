@@ -23,6 +23,9 @@ pub struct Settings {
     /// Where the world reaches the load balancer: issuer of tokens and base of webhook addresses.
     #[arg(long, env = "FIELDFUZE_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
+    /// Credentials handed in by a process that runs the services itself; else the SDK's own chain finds them.
+    #[arg(skip)]
+    pub credentials: Option<aws_sdk_dynamodb::config::Credentials>,
     /// Where the local world keeps its state; holds `secrets.json`.
     #[arg(long, env = "FIELDFUZE_DATA_DIR", default_value = ".fieldfuze")]
     pub data_dir: PathBuf,

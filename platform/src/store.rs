@@ -16,7 +16,7 @@ pub(crate) use error::unavailable;
 pub use error::{AppendError, StoreError};
 pub use execute::{ExecuteError, Executed, Intent, Outcome, Plan, Streams};
 pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
-pub use item::{Undecodable, decode_image};
+pub use item::{Undecodable, decode_image, decode_item};
 pub use read::{Commit, Range};
 
 use aws_sdk_dynamodb::Client;

@@ -1,1 +1,8 @@
-//! Follows the stream, builds the views, sends the notifications.
+//! Follows the log, builds the read models, sends the notifications.
+
+pub mod config;
+pub mod feed;
+pub mod notify;
+pub mod server;
+pub mod state;
+pub mod tail;

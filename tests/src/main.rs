@@ -1,3 +1,36 @@
-//! Runs one service.
+//! `part`: runs one service by its `serve`, so that process tests always start what was just built.
 
-fn main() {}
+use anyhow::bail;
+use clap::Parser;
+use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    telemetry::install()?;
+    let mut arguments = std::env::args();
+    let _program = arguments.next();
+    let Some(part) = arguments.next() else { bail!("which part?") };
+    let arguments: Vec<String> = std::iter::once(part.clone()).chain(arguments).collect();
+    let (clock, shutdown) = (Clock::system(), Shutdown::on_signals()?);
+    match part.as_str() {
+        "command-api" => {
+            let config = command_api::config::Config::parse_from(arguments);
+            let state = command_api::state::AppState::open(&config, clock).await?;
+            command_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await?;
+            Ok(())
+        }
+        "query-api" => {
+            let config = query_api::config::Config::parse_from(arguments);
+            let state = query_api::state::AppState::open(&config, clock).await?;
+            query_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+        }
+        "projector" => {
+            let config = projector::config::Config::parse_from(arguments);
+            let state = projector::state::AppState::open(&config, clock).await?;
+            projector::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+        }
+        "world" => dev::program::run(dev::program::Arguments::parse_from(arguments)).await,
+        other => bail!("there is no part {other}"),
+    }
+}

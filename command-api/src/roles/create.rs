@@ -93,7 +93,7 @@ fn parse(request: CreateRole) -> Result<RoleCreated, Problem> {
     let whole = || {
         Some(RoleCreated {
             name: name?,
-            description: description.unwrap_or_default(),
+            description: description.unwrap_or_else(Description::none),
             level: level?,
             permissions: permissions?,
         })

@@ -2,7 +2,7 @@
 //!
 //! The engine finds the next sequence number, and a page of records, by a scan of all records of the table. An index
 //! over the same expression makes both a search. It lies on a table private to `dynoxide`, which is why that crate is
-//! pinned exactly and the tests ask SQLite for its plan.
+//! pinned exactly and the tests ask `SQLite` for its plan.
 
 use std::{path::Path, time::Duration};
 

@@ -1,16 +1,15 @@
 use super::*;
 
-async fn start() -> (Queues, Client, String, String) {
-    let names = Names::new("test-");
+async fn start() -> (Queues, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let queues = Queues::start(listener, &names).await.unwrap();
+    let queues = Box::pin(Queues::start(listener, &Names::new("test-"))).await.unwrap();
     let client = client(&queues.url());
-    let [main, dead] = [QUEUES[0].name, QUEUES[0].dead_letters].map(|name| {
-        let found = client.get_queue_url().queue_name(names.queue(name)).send();
-        async { found.await.unwrap().queue_url.unwrap() }
-    });
-    let (main, dead) = (main.await, dead.await);
-    (queues, client, main, dead)
+    (queues, client)
+}
+
+async fn url(client: &Client, name: &str) -> String {
+    let found = client.get_queue_url().queue_name(Names::new("test-").queue(name)).send();
+    found.await.unwrap().queue_url.unwrap()
 }
 
 async fn receive(client: &Client, url: &str, wait_seconds: i32) -> Option<String> {
@@ -30,7 +29,8 @@ async fn receive(client: &Client, url: &str, wait_seconds: i32) -> Option<String
 
 #[tokio::test]
 async fn a_message_received_too_often_ends_among_the_dead_letters() {
-    let (queues, client, main, dead) = start().await;
+    let (queues, client) = start().await;
+    let (main, dead) = (url(&client, QUEUES[0].name).await, url(&client, QUEUES[0].dead_letters).await);
     client.send_message().queue_url(&main).message_body("poison").send().await.unwrap();
     for _ in 0..MAX_RECEIVES {
         assert_eq!(receive(&client, &main, 5).await.as_deref(), Some("poison"));
@@ -42,7 +42,8 @@ async fn a_message_received_too_often_ends_among_the_dead_letters() {
 
 #[tokio::test]
 async fn the_queues_have_the_attributes_that_the_services_rely_on() {
-    let (queues, client, main, _) = start().await;
+    let (queues, client) = start().await;
+    let main = url(&client, QUEUES[0].name).await;
     let found =
         client.get_queue_attributes().queue_url(&main).attribute_names(QueueAttributeName::All).send().await.unwrap();
     let found = found.attributes.unwrap();
@@ -54,7 +55,8 @@ async fn the_queues_have_the_attributes_that_the_services_rely_on() {
 
 #[tokio::test]
 async fn a_long_poll_does_not_hold_up_the_stop() {
-    let (queues, client, main, _) = start().await;
+    let (queues, client) = start().await;
+    let main = url(&client, QUEUES[0].name).await;
     let poll = tokio::spawn(client.receive_message().queue_url(main).wait_time_seconds(20).send());
     tokio::time::timeout(Duration::from_secs(10), queues.stop()).await.expect("stopped");
     poll.abort();

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -114,11 +114,14 @@ pub struct NotificationState {
     pub updated_at: DateTime<Utc>,
 }
 
+/// How long a new notification is left to the queue before somebody looks whether it got lost on the way there.
+const ENQUEUE_GRACE: TimeDelta = TimeDelta::seconds(15);
+
 impl NotificationState {
     /// When somebody should look again whether it moves on; `None` when only a receipt or an operator can move it.
     pub fn look_again_at(&self) -> Option<DateTime<Utc>> {
         match self.status {
-            Delivery::Pending => Some(self.due.unwrap_or(self.created_at)),
+            Delivery::Pending => Some(self.due.unwrap_or(self.created_at + ENQUEUE_GRACE)),
             Delivery::Sending => self.due,
             _ => None,
         }

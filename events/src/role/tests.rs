@@ -20,7 +20,7 @@ fn permissions(names: &[&str]) -> Permissions {
 fn dispatcher() -> RoleCreated {
     RoleCreated {
         name: RoleName::parse("Dispatcher").unwrap(),
-        description: Description::default(),
+        description: Description::none(),
         level: Level::try_from(3).unwrap(),
         permissions: permissions(&["users:read"]),
     }

@@ -26,8 +26,9 @@ impl Description {
     }
 }
 
-impl Default for Description {
-    fn default() -> Self {
+impl Description {
+    /// No description.
+    pub fn none() -> Self {
         Self(String::new())
     }
 }

@@ -1,14 +1,18 @@
 //! A JSON body, read strictly.
 
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Problem, layers::MAX_BODY_BYTES, problem::FieldError};
+
+/// How much of a body that is too large is read and thrown away.
+const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
 
 /// A JSON object whose known fields have the right types and which has no others.
 ///
@@ -54,14 +58,25 @@ impl<T: DeserializeOwned + KnownFields, S: Send + Sync> FromRequest<S> for Optio
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-                .detail(format!("at most {MAX_BODY_BYTES} bytes"))
+/// Reads a body up to its limit. What is beyond it is thrown away for a while before the refusal: a client that is still
+/// writing would see its connection break instead of the answer.
+async fn read<S: Send + Sync>(request: Request, _: &S) -> Result<Bytes, Problem> {
+    let mut frames = request.into_body().into_data_stream();
+    let (mut body, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = frames.next().await {
+        let frame = frame.map_err(|_| Problem::bad_request("body-unreadable", "The body could not be read"))?;
+        length += frame.len();
+        if length <= MAX_BODY_BYTES {
+            body.extend_from_slice(&frame);
+        } else if length > MAX_DRAINED_BYTES {
+            break;
         }
-        _ => Problem::bad_request("body-unreadable", "The body could not be read"),
-    })
+    }
+    if length <= MAX_BODY_BYTES {
+        return Ok(body.freeze());
+    }
+    let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
+    Err(problem.detail(format!("at most {MAX_BODY_BYTES} bytes")))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

@@ -31,7 +31,10 @@ pub(super) fn encode(commit: &StoredCommit) -> HashMap<String, AttributeValue> {
 }
 
 /// The commit in an item of the table.
-pub(super) fn decode_item(item: &HashMap<String, AttributeValue>) -> Result<StoredCommit, Undecodable> {
+///
+/// # Errors
+/// [`Undecodable`] when the item is not a commit as we write it.
+pub fn decode_item(item: &HashMap<String, AttributeValue>) -> Result<StoredCommit, Undecodable> {
     decode(|name| match item.get(name) {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         _ => None,

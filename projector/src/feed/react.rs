@@ -1,0 +1,57 @@
+use events::{
+    envelope::{Actor, Metadata, Recorded},
+    notification::{Notification, NotificationEvent},
+    reaction::{Reaction, of_user},
+    user::UserEvent,
+};
+use platform::store::{Append, AppendError, EventStore, Folded, StoreError};
+
+use crate::notify::queue::Queues;
+
+/// Turns events into notifications: commit 1 of the notification's stream, then its id on the queue.
+///
+/// The id is derived from event, recipient and template, so the commit is the guard against repeats for ever; and it is
+/// the outbox row, from which the sweeper sends again what the queue lost.
+#[derive(Debug)]
+pub(super) struct Reactions {
+    store: EventStore,
+    queues: Queues,
+}
+
+impl Reactions {
+    pub(super) fn new(store: EventStore, queues: Queues) -> Self {
+        Self { store, queues }
+    }
+
+    pub(super) async fn react(&self, event: &Recorded<UserEvent>) -> Result<(), StoreError> {
+        for reaction in of_user(event) {
+            if self.request(event, &reaction).await? {
+                self.queues.send(reaction.request.lane, reaction.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is a new one.
+    async fn request(&self, cause: &Recorded<UserEvent>, reaction: &Reaction) -> Result<bool, StoreError> {
+        let append = Append {
+            events: vec![NotificationEvent::NotificationRequested(reaction.request.clone())],
+            metadata: Metadata {
+                actor: Actor::System,
+                reason: None,
+                correlation_id: cause.metadata.correlation_id,
+                causation_id: Some(cause.event_id),
+                traceparent: cause.metadata.traceparent.clone(),
+            },
+            replay: None,
+            companions: Vec::new(),
+        };
+        match self.store.append::<Notification>(reaction.id.into(), &Folded::default(), append).await {
+            Ok(_) => Ok(true),
+            // It is there: requested by an earlier delivery of this event. What the queue lost, the sweeper sends.
+            Err(AppendError::Conflict) => Ok(false),
+            Err(AppendError::Store(error)) => Err(error),
+            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        }
+    }
+}

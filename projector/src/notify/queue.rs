@@ -1,0 +1,110 @@
+//! The lanes' queues. A message is a notification's id, and nothing else.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_sqs::{
+    Client,
+    types::{Message, MessageSystemAttributeName},
+};
+use events::{ids::NotificationId, notification::Lane};
+use platform::{
+    store::StoreError,
+    tables::{Names, QUEUES},
+};
+
+/// How long a receive waits for a message: the longest that SQS allows, so that an idle lane costs least.
+const LONG_POLL: Duration = Duration::from_secs(20);
+
+/// Messages per receive: the most that SQS gives.
+const BATCH: i32 = 10;
+
+/// The queues of one stage.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    client: Client,
+    urls: Arc<HashMap<Lane, String>>,
+}
+
+/// A message that was received and is invisible to others for a while.
+#[derive(Debug)]
+pub struct Received {
+    /// The notification; `None` when the body is no id.
+    pub id: Option<NotificationId>,
+    /// How often it was received, this time included.
+    pub times: u32,
+    receipt: String,
+}
+
+impl Queues {
+    /// Looks the queues' addresses up.
+    ///
+    /// # Errors
+    /// When one of them does not exist or SQS does not answer.
+    pub async fn find(client: Client, names: &Names) -> Result<Self, StoreError> {
+        let mut urls = HashMap::new();
+        for queue in &QUEUES {
+            let found = client.get_queue_url().queue_name(names.queue(queue.name)).send().await.map_err(unavailable)?;
+            let missing = || StoreError::Unavailable(format!("queue {} has no address", queue.name).into());
+            urls.insert(queue.lane, found.queue_url.ok_or_else(missing)?);
+        }
+        Ok(Self { client, urls: Arc::new(urls) })
+    }
+
+    /// Puts a notification on its lane.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn send(&self, lane: Lane, id: NotificationId) -> Result<(), StoreError> {
+        let message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
+        message.send().await.map(drop).map_err(unavailable)
+    }
+
+    /// Waits for messages of a lane, up to 20 s.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn receive(&self, lane: Lane) -> Result<Vec<Received>, StoreError> {
+        let answer = self
+            .client
+            .receive_message()
+            .set_queue_url(self.url(lane))
+            .max_number_of_messages(BATCH)
+            .wait_time_seconds(i32::try_from(LONG_POLL.as_secs()).unwrap_or_default())
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+    }
+
+    /// Takes a message off its lane for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
+        let delete = self.client.delete_message().set_queue_url(self.url(lane)).receipt_handle(&message.receipt);
+        delete.send().await.map(drop).map_err(unavailable)
+    }
+
+    fn url(&self, lane: Lane) -> Option<String> {
+        self.urls.get(&lane).cloned()
+    }
+}
+
+fn received(message: Message) -> Option<Received> {
+    let times = message
+        .attributes
+        .as_ref()
+        .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1);
+    let id = message.body.as_deref().and_then(|body| body.parse().ok());
+    Some(Received { id, times, receipt: message.receipt_handle? })
+}
+
+fn unavailable<E>(error: E) -> StoreError
+where
+    E: Into<aws_sdk_sqs::Error>,
+{
+    StoreError::Unavailable(Box::new(error.into()))
+}

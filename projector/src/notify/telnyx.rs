@@ -1,0 +1,88 @@
+//! The client of Telnyx's message API. It never repeats a request that may have been received: a text message has no
+//! idempotency key.
+
+mod classify;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use events::notification::Outcome;
+use platform::telnyx::wire::{ErrorBody, SendRequest, SendResponse};
+use reqwest::{Client, redirect};
+use secrecy::{ExposeSecret, SecretString};
+
+use classify::{Answer, classify};
+
+/// Until a connection stands. Nothing was received before, so this can be short.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One whole request. The dispatcher's lease outlasts it.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Largest answer that is read.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct Telnyx {
+    client: Client,
+    endpoint: String,
+    key: SecretString,
+    from: String,
+}
+
+impl Telnyx {
+    /// A client for the API at `base`, sending from the number `from`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn new(base: &str, key: SecretString, from: String) -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(SEND_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()?;
+        Ok(Self { client, endpoint: format!("{}/v2/messages", base.trim_end_matches('/')), key, from })
+    }
+
+    /// Sends a text once, and says what came of it.
+    pub async fn send(&self, to: &str, text: String, webhook_url: String, now: DateTime<Utc>, attempt: u32) -> Outcome {
+        let request = SendRequest {
+            to: to.to_owned(),
+            from: Some(self.from.clone()),
+            text: Some(text),
+            kind: Some("SMS".to_owned()),
+            webhook_url: Some(webhook_url),
+            ..SendRequest::default()
+        };
+        let request = self.client.post(&self.endpoint).bearer_auth(self.key.expose_secret()).json(&request);
+        let answer = match request.send().await {
+            Ok(response) => read(response).await,
+            Err(error) if error.is_connect() || error.is_builder() => Answer::NotSent,
+            Err(_) => Answer::Nothing,
+        };
+        classify(answer, now, attempt)
+    }
+}
+
+async fn read(response: reqwest::Response) -> Answer {
+    let status = response.status().as_u16();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let wait = header("retry-after").or_else(|| header("x-ratelimit-reset"));
+    if response.content_length().is_some_and(|length| length > MAX_ANSWER_BYTES) {
+        return Answer::Nothing;
+    }
+    let Ok(body) = response.bytes().await else { return Answer::Nothing };
+    match status {
+        200..=299 => match serde_json::from_slice::<SendResponse>(&body) {
+            Ok(answer) => Answer::Accepted { id: answer.data.id },
+            Err(_) => Answer::Nothing,
+        },
+        400..=499 => {
+            let errors = serde_json::from_slice::<ErrorBody>(&body).unwrap_or_default().errors;
+            Answer::Refused { status, code: errors.into_iter().next().map(|error| error.code), wait }
+        }
+        _ => Answer::Nothing,
+    }
+}

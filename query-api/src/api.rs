@@ -1,0 +1,31 @@
+//! The table of contents: every route of query-api with its document.
+
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{audit, notifications, roles, state::AppState, users, wellknown};
+
+/// Every route. One that is not documented cannot be added here.
+pub fn routes(state: AppState) -> OpenApiRouter {
+    documented().with_state(state)
+}
+
+/// The document of every route.
+pub fn document() -> OpenApi {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(users::me::me))
+        .routes(routes!(users::list::list))
+        .routes(routes!(users::get::get))
+        .routes(routes!(users::events::events))
+        .routes(routes!(roles::list::list))
+        .routes(routes!(roles::get::get))
+        .routes(routes!(roles::events::events))
+        .routes(routes!(audit::list::list))
+        .routes(routes!(notifications::list::list))
+        .routes(routes!(notifications::get::get))
+        .routes(routes!(wellknown::jwks::jwks))
+}

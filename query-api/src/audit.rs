@@ -1,0 +1,3 @@
+//! The audit feed.
+
+pub mod list;

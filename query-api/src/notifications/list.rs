@@ -1,0 +1,40 @@
+//! `GET /v1/notifications`
+
+use axum::{Json, extract::State};
+use events::permission::Permission;
+use platform::http::{Problem, auth::Caller, consistency::AtLeast};
+
+use super::NotificationBody;
+use crate::{
+    cursor,
+    list::{Items, Paging, page},
+    state::AppState,
+};
+
+const LIST: &str = "notifications";
+
+/// List notifications, in the order in which they were requested.
+#[utoipa::path(
+    get, path = "/v1/notifications", tag = "notifications", operation_id = "list_notifications",
+    security(("bearer" = [])),
+    params(Paging, ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    responses(
+        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, headers(("Projection-Lag" = String))),
+        (status = 400, description = "A bad query, cursor or token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    paging: Paging,
+    at_least: AtLeast,
+) -> Result<Json<Items<NotificationBody>>, Problem> {
+    caller.require(Permission::NOTIFICATIONS_READ)?;
+    let after = paging.place(&state, LIST)?;
+    let page = page(&state.notifications, state.context.store(), after, paging.size()?, &at_least).await?;
+    let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, LIST, &next)).transpose()?;
+    Ok(Json(Items { items: page.rows.iter().map(NotificationBody::from).collect(), next_page_token }))
+}

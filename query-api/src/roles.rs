@@ -1,0 +1,5 @@
+//! Reads of roles, one file per endpoint.
+
+pub mod events;
+pub mod get;
+pub mod list;

@@ -1,0 +1,34 @@
+//! Runs query-api.
+
+use std::sync::Arc;
+
+use axum::middleware;
+use futures::FutureExt;
+use platform::{
+    http::{health, layers, serve},
+    lifecycle::Shutdown,
+};
+use tokio::net::TcpListener;
+
+use crate::{api, document, lag, state::AppState};
+
+/// Serves until the shutdown.
+///
+/// # Errors
+/// When the listener fails, or our own document cannot be read.
+pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
+    let rights = state.context.rights.clone();
+    let polling =
+        [tokio::spawn(rights.clone().poll(shutdown.clone())), tokio::spawn(state.lag.clone().poll(shutdown.clone()))];
+    let readiness: health::Readiness = Arc::new(move || {
+        let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
+        async move { missing }.boxed()
+    });
+    let clock = state.context.clock.clone();
+    let measured = middleware::from_fn_with_state(state.lag.clone(), lag::state_lag);
+    let (routes, _) = api::routes(state).split_for_parts();
+    let routes = routes.layer(measured).merge(document::routes()?).merge(health::routes(readiness));
+    let served = serve::serve(listener, layers::wrap(routes, clock), shutdown).await;
+    polling.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(served?)
+}

@@ -1,0 +1,74 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use events::{notification::NotificationState, role::RoleState, user::UserState};
+use platform::{
+    clock::Clock,
+    context::Context,
+    crypto::{SealingKey, Secrets},
+    http::auth::Authenticator,
+    rows::{AuditRows, Rows},
+    tables::{NOTIFICATIONS, ROLES, USERS},
+};
+
+use crate::{config::Config, lag::Lag};
+
+/// Everything that a handler may need.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// The parts of [`AppState`].
+#[derive(Debug)]
+pub struct Inner {
+    /// Clients, keys and stores.
+    pub context: Context,
+    /// Read model of users.
+    pub users: Rows<UserState>,
+    /// Read model of roles.
+    pub roles: Rows<RoleState>,
+    /// Read model of notifications.
+    pub notifications: Rows<NotificationState>,
+    /// Read model of every event.
+    pub audit: AuditRows,
+    /// Seals cursors.
+    pub cursor_key: SealingKey,
+    /// How far the read models are behind.
+    pub lag: Lag,
+}
+
+impl AppState {
+    /// Connects to everything.
+    ///
+    /// # Errors
+    /// When the secrets cannot be used.
+    pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let secrets = Secrets::load(&config.settings.data_dir)?;
+        let context = Context::open(&config.settings, &secrets, clock.clone()).await?;
+        let client = || context.aws.dynamodb.clone();
+        Ok(Self(Arc::new(Inner {
+            users: Rows::new(client(), &context.names, &USERS),
+            roles: Rows::new(client(), &context.names, &ROLES),
+            notifications: Rows::new(client(), &context.names, &NOTIFICATIONS),
+            audit: AuditRows::new(client(), &context.names),
+            cursor_key: secrets.cursors()?,
+            lag: Lag::new(client(), &context.names, clock),
+            context,
+        })))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Authenticator {
+    fn from_ref(state: &AppState) -> Self {
+        state.context.authenticator.clone()
+    }
+}

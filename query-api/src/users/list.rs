@@ -1,0 +1,40 @@
+//! `GET /v1/users`
+
+use axum::{Json, extract::State};
+use events::permission::Permission;
+use platform::http::{Problem, auth::Caller, bodies::UserBody, consistency::AtLeast};
+
+use super::bodies;
+use crate::{
+    cursor,
+    list::{Items, Paging, page},
+    state::AppState,
+};
+
+const LIST: &str = "users";
+
+/// List users, in the order in which they were registered.
+#[utoipa::path(
+    get, path = "/v1/users", tag = "users", operation_id = "list_users",
+    security(("bearer" = [])),
+    params(Paging, ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    responses(
+        (status = 200, description = "A page of users", body = Items<UserBody>, headers(("Projection-Lag" = String))),
+        (status = 400, description = "A bad query, cursor or token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    paging: Paging,
+    at_least: AtLeast,
+) -> Result<Json<Items<UserBody>>, Problem> {
+    caller.require(Permission::USERS_READ)?;
+    let after = paging.place(&state, LIST)?;
+    let page = page(&state.users, state.context.store(), after, paging.size()?, &at_least).await?;
+    let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, LIST, &next)).transpose()?;
+    Ok(Json(Items { items: bodies(&state, &page.rows, &at_least).await?, next_page_token }))
+}

@@ -1,0 +1,3 @@
+//! What every verifier may know.
+
+pub mod jwks;

@@ -1,0 +1,199 @@
+//! A world of one's own, and a client that speaks to it.
+
+use std::time::Duration;
+
+use dev::{
+    ports::Ports,
+    world::{World, WorldConfig},
+};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// The administrator's password in tests.
+pub const PASSWORD: &str = "a password of the tests";
+
+/// How long something that must happen may take.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// How often it is asked for.
+const ASK_EVERY: Duration = Duration::from_millis(25);
+
+/// A world in a directory that goes away with it.
+pub struct TestWorld {
+    pub world: World,
+    pub api: Client,
+    _directory: tempfile::TempDir,
+}
+
+impl TestWorld {
+    /// Starts a world and signs the administrator in.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let world = World::start(&config(directory.path())).await.unwrap();
+        let api = Client::new(&world.addresses.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
+        Self { world, api, _directory: directory }
+    }
+
+    /// What the stand-in accepted for a number.
+    pub async fn messages_to(&self, phone: &str) -> Vec<Value> {
+        messages_to(&self.world.addresses.telnyx, phone).await
+    }
+}
+
+/// What a stand-in accepted for a number.
+pub async fn messages_to(telnyx: &str, phone: &str) -> Vec<Value> {
+    let answer: Value = reqwest::get(format!("{telnyx}/_standin/messages")).await.unwrap().json().await.unwrap();
+    let items = answer["items"].as_array().unwrap();
+    items.iter().filter(|item| item["to"] == phone).cloned().collect()
+}
+
+/// How the tests start a world.
+pub fn config(directory: &std::path::Path) -> WorldConfig {
+    WorldConfig {
+        data_dir: directory.to_owned(),
+        ports: Ports::ANY,
+        admin_password: Some(SecretString::from(PASSWORD)),
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The answer, if it has this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// The text of a field.
+    #[track_caller]
+    pub fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no text {field} in {}", self.body)).to_owned()
+    }
+}
+
+/// A client of the API, signed in or not.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client that is not signed in.
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        Self { http, base: base.to_owned(), token: None }
+    }
+
+    /// The client with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&self, identifier: &str, password: &str) -> Self {
+        let request = json!({ "identifier": identifier, "password": password });
+        let answer = self.post("/v1/auth/login", &request).await.expect(200);
+        self.with_token(&answer.text("access_token"))
+    }
+
+    /// A request to be completed by hand.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn get_since(&self, path: &str, tokens: &str) -> Answer {
+        send(self.request(Method::GET, path).header("consistency-token", tokens)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str) -> Answer {
+        send(self.request(Method::PUT, path)).await
+    }
+
+    pub async fn delete(&self, path: &str, if_match: &str) -> Answer {
+        send(self.request(Method::DELETE, path).header("if-match", if_match)).await
+    }
+
+    pub async fn patch(&self, path: &str, if_match: &str, body: &Value) -> Answer {
+        send(self.request(Method::PATCH, path).header("if-match", if_match).json(body)).await
+    }
+
+    /// Asks until the answer is what it must become.
+    #[track_caller]
+    pub fn get_until<'a>(
+        &'a self,
+        path: &'a str,
+        wanted: impl Fn(&Answer) -> bool + 'a,
+    ) -> impl Future<Output = Answer> + 'a {
+        let place = std::panic::Location::caller();
+        async move {
+            let mut last = None;
+            let asking = async {
+                loop {
+                    let answer = self.get(path).await;
+                    if wanted(&answer) {
+                        return answer;
+                    }
+                    last = Some(answer);
+                    tokio::time::sleep(ASK_EVERY).await;
+                }
+            };
+            match tokio::time::timeout(SOON, asking).await {
+                Ok(answer) => answer,
+                Err(_) => panic!("{place}: {path} never became what it must; last {last:?}"),
+            }
+        }
+    }
+}
+
+/// Sends a request and reads the answer.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let bytes = response.bytes().await.unwrap();
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
+    Answer { status, headers, body }
+}
+
+/// A user to be created, told apart by a number.
+pub fn new_user(number: u32) -> Value {
+    json!({
+        "email": format!("person{number}@example.com"),
+        "username": format!("person{number}"),
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "phone": phone(number),
+    })
+}
+
+/// A telephone number of its own for each number below ten million.
+pub fn phone(number: u32) -> String {
+    format!("+1512{:07}", 2_000_000 + number)
+}
