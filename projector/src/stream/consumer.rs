@@ -3,6 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use backon::Retryable;
+use futures::{FutureExt, TryFutureExt};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument, Span};
@@ -73,7 +74,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn release(&self) -> Result<(), HeldError> {
-        (|| self.held.release())
+        (|| self.held.release().boxed())
             .retry(backoff::RELEASE)
             .when(|error| matches!(error, HeldError::Store(_)))
             .await
@@ -87,7 +88,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
                 Step::Open(from) => self.open(&mut cursor, &from).await?,
                 Step::Read(iterator) => self.read(&mut cursor, &iterator).await?,
                 Step::Probe => {
-                    let children = self.call(|| self.shared.source.children(&self.lease.stream, &self.lease.shard));
+                    let children = self.call(|| self.shared.source.children(&self.lease.stream, &self.lease.shard).boxed());
                     match children.await? {
                         Ok(children) => cursor.probed(!children.is_empty()),
                         Err(error) => self.recover(&mut cursor, error).await?,
@@ -99,7 +100,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn open(&self, cursor: &mut Cursor, from: &From) -> Result<(), Stopped> {
-        match self.call(|| self.shared.source.iterator(&self.lease.stream, &self.lease.shard, from)).await? {
+        match self.call(|| self.shared.source.iterator(&self.lease.stream, &self.lease.shard, from).boxed()).await? {
             Ok(iterator) => cursor.opened(iterator),
             Err(error) => self.recover(cursor, error).await?,
         }
@@ -108,9 +109,9 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
 
     /// One page: its effects first, then the checkpoint.
     async fn read(&self, cursor: &mut Cursor, iterator: &str) -> Result<(), Stopped> {
-        let read = || async {
+        let read = || {
             let (began, began_at) = (Instant::now(), self.shared.clock.now());
-            self.shared.source.records(iterator).await.map(|page| (began, began_at, page))
+            self.shared.source.records(iterator).map_ok(move |page| (began, began_at, page)).boxed()
         };
         let (began, began_at, Page { records, ignored, last, next, full }) = match self.call(read).await? {
             Ok(read) => read,
@@ -137,7 +138,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
             return Ok(());
         }
         let stop = self.stop.clone();
-        (|| self.shared.handler.apply(records.clone()))
+        (|| self.shared.handler.apply(records.clone()).boxed())
             .retry(backoff::HANDLER)
             .sleep(move |pause| {
                 let stop = stop.clone();
@@ -189,12 +190,15 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     async fn look_for_shard(&self, cursor: &mut Cursor) -> Result<(), Stopped> {
         let (stream, shard) = (&self.lease.stream, &self.lease.shard);
         let from = cursor.place();
-        let look = || async {
-            let listed = self.shared.source.shards(stream).await?;
-            if !listed.iter().any(|listed| listed.id == *shard) {
-                return Ok(None);
-            }
-            self.shared.source.iterator(stream, shard, &from).await.map(Some)
+        let look = || {
+            let looking = async {
+                let listed = self.shared.source.shards(stream).await?;
+                if !listed.iter().any(|listed| listed.id == *shard) {
+                    return Ok(None);
+                }
+                self.shared.source.iterator(stream, shard, &from).await.map(Some)
+            };
+            looking.boxed()
         };
         let looking = look
             .retry(backoff::STREAM)
@@ -218,7 +222,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     async fn catch_up(&self, cursor: &mut Cursor) -> Result<(), Stopped> {
         let (needed, shared) = (Instant::now(), &self.shared);
         tracing::warn!("catching up from the log");
-        let catching_up = (|| shared.catch_up.since(needed, &shared.handler, &shared.clock))
+        let catching_up = (|| shared.catch_up.since(needed, &shared.handler, &shared.clock).boxed())
             .retry(backoff::HANDLER)
             .notify(|error, _| {
                 shared.board.count(Tally::HandlerFailures);

@@ -138,9 +138,9 @@ impl Cursor {
             return true;
         }
         match self.tip {
-            // After the end of a shard records go to its children: this page tells nothing about now.
-            _ if ended => false,
+            // A closed shard tells nothing about now: what is recorded now is recorded in its children.
             Tip::Closed => false,
+            _ if ended => false,
             Tip::Unknown(pages) => {
                 self.tip = Tip::Unknown(pages.saturating_add(1));
                 false

@@ -1,6 +1,7 @@
 //! The end of a shard: its children get their rows before it counts as finished.
 
 use backon::Retryable;
+use futures::FutureExt;
 
 use super::{
     Handler, backoff,
@@ -28,7 +29,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
         tracing::info!(children = children.len(), "a shard was read to its end");
         for child in children {
             let row = Lease::of_shard(&self.lease.stream, &child.id, child.parents, self.held.position_at());
-            let creating = (|| self.shared.leases.create(&row)).retry(backoff::LEASE).notify(|error, _| {
+            let creating = (|| self.shared.leases.create(&row).boxed()).retry(backoff::LEASE).notify(|error, _| {
                 tracing::warn!(error = error as &dyn std::error::Error, "the lease of a child is not written yet");
             });
             // Without a limit of tries it ends only with success; a row that is there already is as good.
@@ -38,12 +39,15 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn children(&self) -> Vec<Shard> {
-        let list = || async {
-            match self.shared.source.children(&self.lease.stream, &self.lease.shard).await {
-                Ok(children) if children.is_empty() => Err(NoChildren::NotListed),
-                Ok(children) => Ok(children),
-                Err(error) => Err(NoChildren::Source(error)),
-            }
+        let list = || {
+            let listing = async {
+                match self.shared.source.children(&self.lease.stream, &self.lease.shard).await {
+                    Ok(children) if children.is_empty() => Err(NoChildren::NotListed),
+                    Ok(children) => Ok(children),
+                    Err(error) => Err(NoChildren::Source(error)),
+                }
+            };
+            listing.boxed()
         };
         list.retry(backoff::CHILDREN).await.unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "the children of a shard are left to the leader");

@@ -7,6 +7,7 @@ use std::{
 
 use backon::Retryable;
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -96,12 +97,7 @@ impl<L: LeaseStore> Held<L> {
 
     /// Stores that the shard was read to its end, and lets go. Tries until that is done or the lease is lost.
     pub(super) async fn finish(&self) -> Result<(), HeldError> {
-        (|| {
-            self.write(|lease, progress| Lease {
-                owner: None,
-                ..lease.renewed(Checkpoint::End, progress.position_at)
-            })
-        })
+        (|| self.write(end).boxed())
         .retry(backoff::LEASE)
         .when(|error| matches!(error, HeldError::Store(_)))
         .notify(|error, _| tracing::warn!(error = error as &dyn std::error::Error, "the end of a shard is not stored yet"))
@@ -116,7 +112,7 @@ impl<L: LeaseStore> Held<L> {
             if self.lock().confirmed > confirmed {
                 continue;
             }
-            let renewal = (|| self.save())
+            let renewal = (|| self.save().boxed())
                 .retry(backoff::LEASE)
                 .when(|error| matches!(error, HeldError::Store(_)))
                 .notify(|error, _| tracing::warn!(error = error as &dyn std::error::Error, "a renewal failed"));
@@ -168,6 +164,10 @@ impl<L: LeaseStore> Held<L> {
     fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn end(lease: &Lease, progress: &Progress) -> Lease {
+    Lease { owner: None, ..lease.renewed(Checkpoint::End, progress.position_at) }
 }
 
 /// Whether a row says what was to be written.
