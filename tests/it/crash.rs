@@ -1,1 +1,144 @@
+//! What a power cut leaves: everything that was acknowledged, nothing twice, nothing stuck.
 
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use tokio::{process::Command, sync::Notify};
+
+use crate::support::{Client, PASSWORD, new_user, phone, process, process::Process};
+
+/// Writes that are begun.
+const WRITES: u32 = 200;
+
+/// Acknowledged writes after which the power goes.
+const BEFORE_THE_CUT: usize = 90;
+
+/// Sends that a projector has in flight at once: what the power cut can leave unknown.
+const SENDS_IN_FLIGHT: usize = 32;
+
+/// Writes in flight at once.
+const CLIENTS: usize = 8;
+
+#[tokio::test]
+async fn after_a_power_cut_nothing_acknowledged_is_lost_nothing_is_doubled_and_nothing_is_stuck() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Process::start(world(directory.path())).await;
+    let api = Client::new(&first.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
+
+    let enough = Arc::new(Notify::new());
+    let writing = tokio::spawn(write(api, Arc::clone(&enough)));
+    enough.notified().await;
+    let log = first.kill().await;
+    let acknowledged = writing.await.unwrap();
+    assert!(acknowledged.len() >= BEFORE_THE_CUT, "{}", acknowledged.len());
+    assert!(acknowledged.len() < WRITES as usize, "the power was cut too late to show anything");
+
+    let second = Process::start(world(directory.path())).await;
+    let api = Client::new(&second.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
+    for (id, token) in acknowledged.values() {
+        let read = api.get_since(&format!("/v1/users/{id}"), token).await.expect(200);
+        assert_eq!(read.body["version"], 1);
+    }
+
+    // Every user that is there has one notification, which came to its end; what is there was written once.
+    let users = settled(&api, "/v1/users", |items| items.len() > acknowledged.len()).await;
+    let mut by_email: BTreeMap<&str, usize> = BTreeMap::new();
+    for user in &users {
+        *by_email.entry(user["email"].as_str().unwrap()).or_default() += 1;
+    }
+    assert!(by_email.values().all(|count| *count == 1), "{by_email:?}");
+    let expected = users.len() - 1; // the administrator gets none
+    let ended = |status: &Value| status == "delivered" || status == "unknown";
+    let notifications = settled(&api, "/v1/notifications", |items| {
+        items.len() == expected && items.iter().all(|item| ended(&item["status"]))
+    })
+    .await;
+    let unknown = notifications.iter().filter(|item| item["status"] == "unknown").count();
+    assert!(unknown <= SENDS_IN_FLIGHT, "{unknown} of {expected} are unknown");
+
+    for number in 0..WRITES {
+        let messages = crate::support::messages_to(&second.telnyx, &phone(number)).await;
+        assert!(messages.len() <= 1, "{messages:?}");
+    }
+    let log = log + &second.kill().await;
+    assert!(log.contains("\"message\":"), "there is a log");
+    for secret in ["person1", "@example.com", "+1512", "Lovelace", PASSWORD] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+/// A world whose load balancer keeps its port over the restart, for receipts come back to it; a port that the system
+/// gives to nobody else.
+fn world(data: &Path) -> Command {
+    let mut world = process::world(data);
+    world.arg(format!("--alb-port={}", 20_000 + std::process::id() % 10_000));
+    world
+}
+
+/// Writes until the power goes, and gives what was acknowledged: number → id and token.
+async fn write(api: Client, enough: Arc<Notify>) -> BTreeMap<u32, (String, String)> {
+    let mut acknowledged = BTreeMap::new();
+    let mut writes = stream::iter(0..WRITES)
+        .map(|number| {
+            let request = api.request(reqwest::Method::POST, "/v1/users").json(&new_user(number));
+            async move { (number, request.send().await) }
+        })
+        .buffer_unordered(CLIENTS);
+    while let Some((number, answer)) = writes.next().await {
+        let Ok(answer) = answer else { continue };
+        if answer.status() != 201 {
+            continue;
+        }
+        let token = answer.headers()["consistency-token"].to_str().unwrap().to_owned();
+        let id = token.trim_start_matches("user#").trim_end_matches("@1").to_owned();
+        acknowledged.insert(number, (id, token));
+        if acknowledged.len() == BEFORE_THE_CUT {
+            enough.notify_one();
+        }
+    }
+    acknowledged
+}
+
+/// All items of a list, once they are what they must become.
+async fn settled(api: &Client, path: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let deadline = tokio::time::Instant::now() + crate::support::SOON;
+    loop {
+        let (mut items, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = api.get(&format!("{path}?page_size=200&page_token={next}")).await.expect(200);
+            items.extend(page.body["items"].as_array().unwrap().iter().cloned());
+            match page.body["next_page_token"].as_str() {
+                Some(token) => next = token.to_owned(),
+                None => break,
+            }
+        }
+        if wanted(&items) {
+            return items;
+        }
+        let statuses: Vec<_> = items.iter().map(|item| item["status"].as_str().unwrap_or_default()).collect();
+        assert!(tokio::time::Instant::now() < deadline, "{path} never settled: {} items, {statuses:?}", items.len());
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_world_on_the_same_data_says_so_in_one_line_and_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Process::start(process::world(directory.path())).await;
+    let second = process::world(directory.path()).output().await.unwrap();
+    assert!(!second.status.success());
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains("in use by another fieldfuze"), "{said}");
+    first.kill().await;
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let third = process::world(elsewhere.path()).arg(format!("--alb-port={port}")).output().await.unwrap();
+    assert!(!third.status.success());
+    let said = String::from_utf8(third.stderr).unwrap();
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains("is taken"), "{said}");
+}

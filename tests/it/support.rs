@@ -1,5 +1,8 @@
 //! A world of one's own, and a client that speaks to it.
 
+pub mod process;
+pub mod wiretap;
+
 use std::time::Duration;
 
 use dev::{
@@ -110,6 +113,11 @@ impl Client {
         let request = json!({ "identifier": identifier, "password": password });
         let answer = self.post("/v1/auth/login", &request).await.expect(200);
         self.with_token(&answer.text("access_token"))
+    }
+
+    /// The client's token.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
     }
 
     /// A request to be completed by hand.

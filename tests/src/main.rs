@@ -1,12 +1,24 @@
 //! `part`: runs one service by its `serve`, so that process tests always start what was just built.
 
+use std::process::ExitCode;
+
 use anyhow::bail;
 use clap::Parser;
 use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     telemetry::install()?;
     let mut arguments = std::env::args();
     let _program = arguments.next();

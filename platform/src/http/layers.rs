@@ -29,6 +29,9 @@ pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id
 /// W3C Trace Context.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// Routes that are asked all the time and say nothing of interest when they answer.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
 tokio::task_local! {
     static TRIP: Trip;
 }
@@ -84,8 +87,13 @@ async fn trip(State(clock): State<Clock>, request: Request, next: Next) -> Respo
 
     let logged = async move {
         let response = next.run(request).await;
-        let milliseconds = started.elapsed().as_secs_f64() * 1_000.0;
-        tracing::info!(%method, route, status = response.status().as_u16(), milliseconds, "{method} {route} answered");
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let status = response.status().as_u16();
+        if HEALTH.contains(&route.as_str()) {
+            tracing::debug!(%method, route, status, milliseconds, "{method} {route} answered");
+        } else {
+            tracing::info!(%method, route, status, milliseconds, "{method} {route} answered");
+        }
         response
     };
     let mut response = TRIP.scope(trip, logged.instrument(span)).await;

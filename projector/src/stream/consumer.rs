@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use backon::Retryable;
-use futures::{FutureExt, TryFutureExt};
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{Instrument, Span};
@@ -74,7 +74,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn release(&self) -> Result<(), HeldError> {
-        (|| self.held.release().boxed())
+        (|| self.held.release())
             .retry(backoff::RELEASE)
             .when(|error| matches!(error, HeldError::Store(_)))
             .await
@@ -88,7 +88,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
                 Step::Open(from) => self.open(&mut cursor, &from).await?,
                 Step::Read(iterator) => self.read(&mut cursor, &iterator).await?,
                 Step::Probe => {
-                    let children = self.call(|| self.shared.source.children(&self.lease.stream, &self.lease.shard).boxed());
+                    let children = self.call(|| self.shared.source.children(&self.lease.stream, &self.lease.shard));
                     match children.await? {
                         Ok(children) => cursor.probed(!children.is_empty()),
                         Err(error) => self.recover(&mut cursor, error).await?,
@@ -100,7 +100,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn open(&self, cursor: &mut Cursor, from: &From) -> Result<(), Stopped> {
-        match self.call(|| self.shared.source.iterator(&self.lease.stream, &self.lease.shard, from).boxed()).await? {
+        match self.call(|| self.shared.source.iterator(&self.lease.stream, &self.lease.shard, from)).await? {
             Ok(iterator) => cursor.opened(iterator),
             Err(error) => self.recover(cursor, error).await?,
         }
@@ -111,7 +111,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     async fn read(&self, cursor: &mut Cursor, iterator: &str) -> Result<(), Stopped> {
         let read = || {
             let (began, began_at) = (Instant::now(), self.shared.clock.now());
-            self.shared.source.records(iterator).map_ok(move |page| (began, began_at, page)).boxed()
+            self.shared.source.records(iterator).map_ok(move |page| (began, began_at, page))
         };
         let (began, began_at, Page { records, ignored, last, next, full }) = match self.call(read).await? {
             Ok(read) => read,
@@ -127,7 +127,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
             self.save().await;
         }
         if !full && cursor.step() != Step::End {
-            self.unless_stopped(sleep_until(began + self.shared.config.poll)).await?;
+            self.unless_stopped(sleep_until(began + self.shared.config.poll).boxed()).await?;
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
             return Ok(());
         }
         let stop = self.stop.clone();
-        (|| self.shared.handler.apply(records.clone()).boxed())
+        (|| self.shared.handler.apply(records.clone()))
             .retry(backoff::HANDLER)
             .sleep(move |pause| {
                 let stop = stop.clone();
@@ -190,21 +190,18 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     async fn look_for_shard(&self, cursor: &mut Cursor) -> Result<(), Stopped> {
         let (stream, shard) = (&self.lease.stream, &self.lease.shard);
         let from = cursor.place();
-        let look = || {
-            let looking = async {
-                let listed = self.shared.source.shards(stream).await?;
-                if !listed.iter().any(|listed| listed.id == *shard) {
-                    return Ok(None);
-                }
-                self.shared.source.iterator(stream, shard, &from).await.map(Some)
-            };
-            looking.boxed()
+        let look = || async {
+            let listed = self.shared.source.shards(stream).await?;
+            if !listed.iter().any(|listed| listed.id == *shard) {
+                return Ok(None);
+            }
+            self.shared.source.iterator(stream, shard, &from).await.map(Some)
         };
         let looking = look
             .retry(backoff::STREAM)
             .when(|error: &SourceError| error.is_transient() || matches!(error, SourceError::NotFound(_)))
             .notify(|error, _| self.shared.note(error));
-        match self.unless_stopped(looking).await? {
+        match self.unless_stopped(looking.boxed()).await? {
             Ok(Some(iterator)) => cursor.opened(iterator),
             Ok(None) => {
                 self.shared.board.count(Tally::Vanished);
@@ -222,14 +219,14 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     async fn catch_up(&self, cursor: &mut Cursor) -> Result<(), Stopped> {
         let (needed, shared) = (Instant::now(), &self.shared);
         tracing::warn!("catching up from the log");
-        let catching_up = (|| shared.catch_up.since(needed, &shared.handler, &shared.clock).boxed())
+        let catching_up = (|| shared.catch_up.since(needed, &shared.handler, &shared.clock))
             .retry(backoff::HANDLER)
             .notify(|error, _| {
                 shared.board.count(Tally::HandlerFailures);
                 tracing::warn!(error = error as &dyn Error, "catching up failed and begins anew");
             });
         // Without a limit of tries it ends only with success.
-        if let Ok(began) = self.unless_stopped(catching_up).await? {
+        if let Ok(began) = self.unless_stopped(catching_up.boxed()).await? {
             shared.board.count(Tally::CaughtUp);
             cursor.caught_up(began);
             self.held.advance(cursor.checkpoint(), cursor.position_at());
@@ -241,15 +238,17 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     /// Calls the stream, and again while that can help.
     pub(super) async fn call<T, C, F>(&self, call: C) -> Result<Result<T, SourceError>, Stopped>
     where
-        C: FnMut() -> F,
-        F: Future<Output = Result<T, SourceError>>,
+        C: FnMut() -> F + Send,
+        F: Future<Output = Result<T, SourceError>> + Send,
+        T: Send,
     {
         let calling =
             call.retry(backoff::STREAM).when(SourceError::is_transient).notify(|error, _| self.shared.note(error));
-        self.unless_stopped(calling).await
+        self.unless_stopped(calling.boxed()).await
     }
 
-    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
+    /// Does the work unless asked to stop meanwhile.
+    pub(super) async fn unless_stopped<T>(&self, work: BoxFuture<'_, T>) -> Result<T, Stopped> {
         self.stop.run_until_cancelled(work).await.ok_or(Stopped)
     }
 }

@@ -7,7 +7,6 @@ use std::{
 
 use backon::Retryable;
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -97,7 +96,7 @@ impl<L: LeaseStore> Held<L> {
 
     /// Stores that the shard was read to its end, and lets go. Tries until that is done or the lease is lost.
     pub(super) async fn finish(&self) -> Result<(), HeldError> {
-        (|| self.write(end).boxed())
+        (|| self.write(end))
         .retry(backoff::LEASE)
         .when(|error| matches!(error, HeldError::Store(_)))
         .notify(|error, _| tracing::warn!(error = error as &dyn std::error::Error, "the end of a shard is not stored yet"))
@@ -112,7 +111,7 @@ impl<L: LeaseStore> Held<L> {
             if self.lock().confirmed > confirmed {
                 continue;
             }
-            let renewal = (|| self.save().boxed())
+            let renewal = (|| self.save())
                 .retry(backoff::LEASE)
                 .when(|error| matches!(error, HeldError::Store(_)))
                 .notify(|error, _| tracing::warn!(error = error as &dyn std::error::Error, "a renewal failed"));

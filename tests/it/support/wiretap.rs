@@ -1,0 +1,66 @@
+//! A proxy between a service and DynamoDB that remembers each call.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+
+/// One call: its operation and the table, `-` for a transaction.
+pub type Call = (String, String);
+
+/// The proxy.
+pub struct Wiretap {
+    pub url: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+#[derive(Clone)]
+struct Line {
+    client: reqwest::Client,
+    target: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Wiretap {
+    /// Starts between a service and `target`.
+    pub async fn start(target: String) -> Self {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let client = reqwest::Client::builder().build().unwrap();
+        let line = Line { client, target, calls: Arc::clone(&calls) };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(forward).with_state(line);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, calls }
+    }
+
+    /// The calls since the last time this was asked, without the polls that no request causes.
+    pub fn take(&self) -> Vec<Call> {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        calls.retain(|(_, table)| table != "rights" && table != "leases");
+        calls
+    }
+}
+
+async fn forward(State(line): State<Line>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let table = request["TableName"].as_str().unwrap_or("-").to_owned();
+    line.calls.lock().unwrap().push((operation, table));
+    let mut onward = headers;
+    onward.remove(header::HOST);
+    match line.client.post(&line.target).headers(onward).body(body).send().await {
+        Ok(answer) => {
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            (status, headers, answer.bytes().await.unwrap_or_default()).into_response()
+        }
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
