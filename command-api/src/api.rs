@@ -1,5 +1,6 @@
 //! The table of contents: every route of command-api with its document.
 
+use platform::http::document::titled;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,7 +13,7 @@ pub fn routes(state: AppState) -> OpenApiRouter {
 
 /// The document of every route.
 pub fn document() -> OpenApi {
-    documented().into_openapi()
+    titled(documented().into_openapi(), "FieldFuze command-api")
 }
 
 fn documented() -> OpenApiRouter<AppState> {
@@ -26,4 +27,15 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(roles::create::create))
         .routes(routes!(roles::change::change, roles::retire::retire))
         .routes(routes!(webhooks::receipt::receipt))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_kept_document_is_the_codes() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        platform::http::document::kept(&super::document(), &path).unwrap();
+    }
 }

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod bodies;
 pub mod consistency;
+pub mod document;
 pub mod fields;
 pub mod health;
 pub mod json;

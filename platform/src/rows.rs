@@ -6,7 +6,7 @@ pub use audit::AuditRows;
 
 use std::{collections::HashMap, marker::PhantomData, num::NonZeroU16};
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::AttributeValue};
 use events::{
     commit::timestamp,
     stream::Version,
@@ -82,7 +82,7 @@ impl<R: Row> Rows<R> {
         };
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
             Err(error) => Err(unavailable(error)),

@@ -1,6 +1,7 @@
 //! `/openapi.json` and `/docs`: both APIs in one document, its page without a network.
 
 use axum::Router;
+use platform::http::document::titled;
 use utoipa::openapi::{
     OpenApi,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -21,11 +22,9 @@ pub fn both() -> serde_json::Result<OpenApi> {
     document.merge(serde_json::from_str(COMMANDS)?);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    document.info.title = "FieldFuze".to_owned();
-    document.info.description =
-        Some("Users, roles, sign-in, history and notifications of a field-service company.".to_owned());
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    document.info.license = None;
+    let mut document = titled(document, "FieldFuze");
+    let about = "Users, roles, sign-in, history and notifications of a field-service company.";
+    document.info.description = Some(about.to_owned());
     Ok(document)
 }
 

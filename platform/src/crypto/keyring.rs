@@ -11,7 +11,7 @@ use crate::tables::{KEYS, Names};
 const CACHED_KEYS: u64 = 10_000;
 
 /// How long an open key is kept. It bounds how long after an erasure another process can still open sealed fields.
-const CACHED_FOR: Duration = Duration::from_secs(60);
+const CACHED_FOR: Duration = Duration::from_mins(1);
 
 /// The data keys of the subjects, each in a row of table `keys`, wrapped.
 #[derive(Clone)]

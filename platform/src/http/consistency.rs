@@ -62,6 +62,10 @@ pub fn version_beyond_the_stream() -> Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IfMatch(pub Option<ExpectedVersion>);
 
+/// The header is there and is no version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NotAVersion;
+
 impl IfMatch {
     /// For requests that must say it.
     ///
@@ -74,16 +78,17 @@ impl IfMatch {
         })
     }
 
-    fn parse(headers: &HeaderMap) -> Option<Option<ExpectedVersion>> {
+    fn parse(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, NotAVersion> {
         let Some(value) = headers.get(header::IF_MATCH) else {
-            return Some(None);
+            return Ok(None);
         };
-        let value = value.to_str().ok()?.trim();
+        let value = value.to_str().map_err(|_| NotAVersion)?.trim();
         if value == "*" {
-            return Some(Some(ExpectedVersion::Existing));
+            return Ok(Some(ExpectedVersion::Existing));
         }
-        let version = value.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
-        Some(Some(ExpectedVersion::Exact(Version(version))))
+        let version = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let version = version.and_then(|version| version.parse().ok()).ok_or(NotAVersion)?;
+        Ok(Some(ExpectedVersion::Exact(Version(version))))
     }
 }
 
@@ -91,7 +96,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::parse(&parts.headers).map(Self).ok_or_else(|| {
+        Self::parse(&parts.headers).map(Self).map_err(|NotAVersion| {
             Problem::bad_request("invalid-if-match", "If-Match cannot be read").detail("it is one ETag, or *")
         })
     }
@@ -134,11 +139,11 @@ mod tests {
     #[test]
     fn if_match_is_one_strong_tag_or_a_star() {
         let parse = |text: &str| IfMatch::parse(&headers(header::IF_MATCH, text));
-        assert_eq!(parse("*"), Some(Some(ExpectedVersion::Existing)));
-        assert_eq!(parse("\"7\""), Some(Some(ExpectedVersion::Exact(Version(7)))));
+        assert_eq!(parse("*"), Ok(Some(ExpectedVersion::Existing)));
+        assert_eq!(parse("\"7\""), Ok(Some(ExpectedVersion::Exact(Version(7)))));
         for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\""] {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(parse(bad), Err(NotAVersion), "{bad}");
         }
-        assert_eq!(IfMatch::parse(&HeaderMap::new()), Some(None));
+        assert_eq!(IfMatch::parse(&HeaderMap::new()), Ok(None));
     }
 }

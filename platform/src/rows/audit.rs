@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::put_item::PutItemError,
     types::{AttributeValue, Select},
 };
 use events::views::{AuditRow, AuditSlot};
@@ -42,7 +43,9 @@ impl AuditRows {
             .condition_expression("attribute_not_exists(slot)");
         match put.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
             Err(error) => Err(unavailable(error)),
         }
     }

@@ -72,7 +72,7 @@ impl EventStore {
         };
         let key = self.sealing_key(stream, minted.as_ref()).await?;
         let Append { events, metadata, replay, companions } = append;
-        let events = self.record(stream, before, events, metadata);
+        let events = self.record(stream, before, events, &metadata);
         let mut after = before.clone();
         after.version = version;
         after.recorded_at = events.first().map(|event| event.recorded_at);
@@ -121,7 +121,7 @@ impl EventStore {
         stream: StreamId,
         before: &Folded<S>,
         events: Vec<E>,
-        metadata: Metadata,
+        metadata: &Metadata,
     ) -> Vec<Recorded<E>> {
         let now = self.clock.now();
         let recorded_at = before.recorded_at.map_or(now, |last| last.max(now));

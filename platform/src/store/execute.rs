@@ -24,7 +24,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(250);
 const CACHED_STATES: u64 = 10_000;
 
 /// How long an unused folded state is kept.
-const CACHED_IDLE: Duration = Duration::from_secs(600);
+const CACHED_IDLE: Duration = Duration::from_mins(10);
 
 /// The streams of one category with their rules, and a warm cache of their states.
 ///
@@ -182,10 +182,10 @@ impl<D: Decider> Streams<D> {
         F: Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R> + Sync,
         R: Send,
     {
-        if let Some(warm) = self.warm.get(&stream).await {
-            if let Ok(Verdict::Append(plan)) = judge::<D, R>(&warm, intent, decide) {
-                return self.append(stream, intent, &warm, plan).await;
-            }
+        if let Some(warm) = self.warm.get(&stream).await
+            && let Ok(Verdict::Append(plan)) = judge::<D, R>(&warm, intent, decide)
+        {
+            return self.append(stream, intent, &warm, plan).await;
         }
         let folded = self.load(stream).await?;
         match judge::<D, R>(&folded, intent, decide)? {
@@ -248,11 +248,11 @@ fn judge<D: Decider, R>(
     intent: &Intent,
     decide: &impl Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R>,
 ) -> Result<Verdict<D::Event>, ExecuteError<R>> {
-    if let Some(replay) = &intent.replay {
-        if let Some((version, known)) = folded.recent.iter().find(|(_, known)| known.key == replay.key) {
-            let same = known.digest == replay.digest;
-            return if same { Ok(Verdict::Replay(*version)) } else { Err(ExecuteError::KeyReused) };
-        }
+    if let Some(replay) = &intent.replay
+        && let Some((version, known)) = folded.recent.iter().find(|(_, known)| known.key == replay.key)
+    {
+        let same = known.digest == replay.digest;
+        return if same { Ok(Verdict::Replay(*version)) } else { Err(ExecuteError::KeyReused) };
     }
     if intent.expected.is_some_and(|expected| !expected.admits(folded.version)) && folded.version > Version::NONE {
         return Err(ExecuteError::VersionMismatch { actual: folded.version });

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::AttributeValue};
 use aws_sdk_dynamodbstreams::types::AttributeValue as ImageValue;
 use events::commit::timestamp;
 use platform::{
@@ -42,7 +42,9 @@ impl Parking {
             .expression_attribute_names("#stream", "stream");
         match put.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
             Err(error) => Err(StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error)))),
         }
     }

@@ -16,7 +16,7 @@ use super::{ApplyError, Feed};
 const CACHED_ROWS: u64 = 10_000;
 
 /// How long an unused row is kept.
-const CACHED_IDLE: Duration = Duration::from_secs(300);
+const CACHED_IDLE: Duration = Duration::from_mins(5);
 
 /// Commits per call while a gap is healed.
 const PAGE: usize = 100;

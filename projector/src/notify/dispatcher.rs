@@ -88,12 +88,11 @@ impl Dispatcher {
 
     /// A message whose handling failed becomes visible again and is tried anew.
     async fn handle(&self, lane: Lane, message: Received) {
-        let worked = match message.id {
-            Some(id) => self.dispatch(id, message.times).await,
-            None => {
-                tracing::error!(?lane, "a message is no notification's id and is dropped");
-                Ok(())
-            }
+        let worked = if let Some(id) = message.id {
+            self.dispatch(id, message.times).await
+        } else {
+            tracing::error!(?lane, "a message is no notification's id and is dropped");
+            Ok(())
         };
         let ended = match worked {
             Ok(()) => self.0.queues.delete(lane, &message).await.map_err(CommandError::Store),

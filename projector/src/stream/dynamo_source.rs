@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     error::Error,
+    fmt,
     num::TryFromIntError,
     time::Duration,
 };
@@ -70,15 +71,10 @@ impl DynamoSource {
         }
     }
 
-    /// Every page of a description. Ends when a page tells nothing new: the embedded engine gives the last shard again
-    /// when asked for what comes after it.
     async fn describe(&self, stream: &str, filter: Option<ShardFilter>) -> Result<Vec<Shard>, SourceError> {
-        let mut shards = BTreeMap::new();
-        let mut after: Option<String> = None;
-        for page in 0..MAX_PAGES {
-            if page > 0 {
-                tokio::time::sleep(PAUSE_BETWEEN_PAGES).await;
-            }
+        let mut listing = Listing::default();
+        let mut after = None;
+        loop {
             let answer = self
                 .streams
                 .describe_stream()
@@ -89,17 +85,34 @@ impl DynamoSource {
                 .await
                 .map_err(of_describe_stream)?;
             let description = answer.stream_description.ok_or(SourceError::Incomplete("a description"))?;
-            let known = shards.len();
-            for shard in description.shards.unwrap_or_default() {
-                let shard = shard_from(shard)?;
-                shards.insert(shard.id.clone(), shard);
+            let shards = description.shards.unwrap_or_default().into_iter().map(shard_from).collect::<Result<_, _>>()?;
+            after = listing.add(shards, description.last_evaluated_shard_id)?;
+            if after.is_none() {
+                return Ok(listing.shards.into_values().collect());
             }
-            after = description.last_evaluated_shard_id;
-            if after.is_none() || shards.len() == known {
-                return Ok(shards.into_values().collect());
-            }
+            tokio::time::sleep(PAUSE_BETWEEN_PAGES).await;
         }
-        Err(SourceError::Incomplete("an end of its list of shards"))
+    }
+}
+
+/// The pages of a description, put together.
+#[derive(Debug, Default)]
+struct Listing {
+    shards: BTreeMap<String, Shard>,
+    pages: usize,
+}
+
+impl Listing {
+    /// Adds a page and tells after which shard to ask on. `None`: this was the last page, or it told nothing new. The
+    /// embedded engine gives the last shard again when it is asked for what comes after it.
+    fn add(&mut self, page: Vec<Shard>, last: Option<String>) -> Result<Option<String>, SourceError> {
+        let known = self.shards.len();
+        self.shards.extend(page.into_iter().map(|shard| (shard.id.clone(), shard)));
+        self.pages += 1;
+        if self.pages >= MAX_PAGES && last.is_some() {
+            return Err(SourceError::Incomplete("an end of its list of shards"));
+        }
+        Ok(last.filter(|_| self.shards.len() > known))
     }
 }
 
@@ -188,21 +201,26 @@ fn moment(at: &SdkDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), at.subsec_nanos())
 }
 
-fn of_describe_table(error: SdkError<DescribeTableError>) -> SourceError {
+/// An answer as it came.
+trait Raw: fmt::Debug + Send + Sync + 'static {}
+
+impl<R: fmt::Debug + Send + Sync + 'static> Raw for R {}
+
+fn of_describe_table<R: Raw>(error: SdkError<DescribeTableError, R>) -> SourceError {
     match error.as_service_error() {
         Some(DescribeTableError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
         _ => other(error),
     }
 }
 
-fn of_describe_stream(error: SdkError<DescribeStreamError>) -> SourceError {
+fn of_describe_stream<R: Raw>(error: SdkError<DescribeStreamError, R>) -> SourceError {
     match error.as_service_error() {
         Some(DescribeStreamError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
         _ => other(error),
     }
 }
 
-fn of_get_shard_iterator(error: SdkError<GetShardIteratorError>) -> SourceError {
+fn of_get_shard_iterator<R: Raw>(error: SdkError<GetShardIteratorError, R>) -> SourceError {
     match error.as_service_error() {
         Some(GetShardIteratorError::TrimmedDataAccessException(_)) => SourceError::Trimmed,
         Some(GetShardIteratorError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
@@ -210,7 +228,7 @@ fn of_get_shard_iterator(error: SdkError<GetShardIteratorError>) -> SourceError 
     }
 }
 
-fn of_get_records(error: SdkError<GetRecordsError>) -> SourceError {
+fn of_get_records<R: Raw>(error: SdkError<GetRecordsError, R>) -> SourceError {
     match error.as_service_error() {
         Some(GetRecordsError::ExpiredIteratorException(_)) => SourceError::Expired,
         Some(GetRecordsError::TrimmedDataAccessException(_)) => SourceError::Trimmed,
@@ -220,10 +238,9 @@ fn of_get_records(error: SdkError<GetRecordsError>) -> SourceError {
     }
 }
 
-fn other<E, R>(error: SdkError<E, R>) -> SourceError
+fn other<E, R: Raw>(error: SdkError<E, R>) -> SourceError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let throttled = error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| THROTTLING_CODES.contains(&code));
     if throttled { SourceError::Throttled(error.into()) } else { SourceError::Unavailable(error.into()) }
