@@ -162,6 +162,7 @@ fn version_mismatch(actual: Version) -> Problem {
 }
 
 /// A rule of a decider, as a problem.
+#[expect(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
 pub fn refused(refusal: impl Refusal) -> Problem {
     let detail = refusal.to_string();
     match refusal.kind() {

@@ -17,14 +17,14 @@ use platform::{
 #[derive(Debug, Clone)]
 pub struct Credentials {
     client: Client,
-    credentials: String,
-    sessions: String,
+    passwords: String,
+    families: String,
 }
 
 impl Credentials {
     /// The tables of one stage.
     pub fn new(client: Client, names: &Names) -> Self {
-        Self { client, credentials: names.table(&CREDENTIALS), sessions: names.table(&SESSIONS) }
+        Self { client, passwords: names.table(&CREDENTIALS), families: names.table(&SESSIONS) }
     }
 
     /// A user's password hash (PHC string), if they have a password.
@@ -35,7 +35,7 @@ impl Credentials {
         let answer = self
             .client
             .get_item()
-            .table_name(&self.credentials)
+            .table_name(&self.passwords)
             .key("user", AttributeValue::S(user.to_string()))
             .consistent_read(true)
             .send()
@@ -56,7 +56,7 @@ impl Credentials {
             ("user".to_owned(), AttributeValue::S(user.to_string())),
             ("password_hash".to_owned(), AttributeValue::S(hash.to_owned())),
         ]);
-        put(&self.credentials, item)
+        put(&self.passwords, item)
     }
 
     /// The action that begins a family of refresh tokens, for the transaction of its session's first commit.
@@ -75,7 +75,7 @@ impl Credentials {
             ("number".to_owned(), AttributeValue::N("1".to_owned())),
             ("expires_at".to_owned(), AttributeValue::N(expires_at.timestamp().to_string())),
         ]);
-        put(&self.sessions, item)
+        put(&self.families, item)
     }
 }
 

@@ -122,7 +122,7 @@ fn work(argon2: &Argon2<'_>, nobody: &str, job: Job) {
         Job::Hash(_, answer) if answer.is_closed() => (),
         Job::Verify(_, _, answer) if answer.is_closed() => (),
         Job::Hash(password, answer) => {
-            answer.send(hash(argon2, password.expose_secret().as_bytes())).unwrap_or_else(|_| ());
+            answer.send(hash(argon2, password.expose_secret().as_bytes())).unwrap_or(());
         }
         Job::Verify(password, stored, answer) => {
             let hash = stored.as_deref().unwrap_or(nobody);
@@ -131,7 +131,7 @@ fn work(argon2: &Argon2<'_>, nobody: &str, job: Job) {
                 Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
                 Err(_) => Err(PasswordError::Broken),
             };
-            answer.send(matches).unwrap_or_else(|_| ());
+            answer.send(matches).unwrap_or_default();
         }
     }
 }

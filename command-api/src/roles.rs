@@ -135,6 +135,7 @@ fn level(number: i64) -> Result<Level, Invalid> {
 }
 
 /// A role's permissions from a request: at least one.
+#[expect(clippy::needless_pass_by_value, reason = "taken by `Fields`")]
 fn permissions(names: Vec<String>) -> Result<Permissions, Invalid> {
     let refuse = |code, message: String| Err(Invalid { code, message });
     if names.is_empty() {

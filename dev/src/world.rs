@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long the services may take until all are ready.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How often readiness is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);

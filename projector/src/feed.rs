@@ -29,7 +29,7 @@ use platform::{
 use self::{parking::Parking, project::Projection, react::Reactions};
 use crate::{
     notify::queue::Queues,
-    tail::{Handler, HandlerError, Record},
+    stream::{Handler, HandlerError, Record},
 };
 
 /// Streams that are worked on at once within a shard: enough to hide the latency of their writes.

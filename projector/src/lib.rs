@@ -5,4 +5,4 @@ pub mod feed;
 pub mod notify;
 pub mod server;
 pub mod state;
-pub mod tail;
+pub mod stream;

@@ -17,7 +17,7 @@ use crate::{
     feed::Feed,
     notify::{dispatcher::Dispatcher, queue::Queues, sweeper::Sweeper},
     state::AppState,
-    tail::{source::Source, worker::Worker},
+    stream::{Config, Worker},
 };
 
 /// Works until the shutdown. The leases are given up first, while the dispatchers still finish what is in flight.
@@ -28,23 +28,22 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let AppState { context, telnyx, public_url } = state;
     let (tables, names) = (&context.aws.dynamodb, &context.names);
     let queues = Queues::find(context.aws.sqs.clone(), names).await?;
-    let source = Source::find(tables, context.aws.streams.clone(), names, context.clock.clone()).await?;
     let feed = Feed::new(&context, queues.clone());
-    let worker = Worker::new(tables.clone(), names, source, feed, &context.clock);
-    let status = worker.status();
+    let worker = Worker::on_dynamodb(&context, feed, Config::default());
     let rows: Rows<NotificationState> = Rows::new(tables.clone(), names, &NOTIFICATIONS);
     let sweeper = Sweeper::new(rows, queues.clone(), context.clock.clone());
     let dispatcher = Dispatcher::new(context.clone(), queues, telnyx, &public_url);
 
     let tasks = TaskTracker::new();
-    tasks.spawn(worker.run(shutdown.clone()));
+    let (reading, stopping) = (worker.clone(), shutdown.clone());
+    tasks.spawn(async move { reading.run(&stopping).await });
     tasks.spawn(sweeper.run(shutdown.clone()));
     for queue in &QUEUES {
         tasks.spawn(dispatcher.clone().run(queue.lane, shutdown.clone()));
     }
     tasks.close();
     let readiness: health::Readiness = Arc::new(move || {
-        let missing = if status.is_ready() { vec![] } else { vec!["the leases, and how far every shard is"] };
+        let missing = if worker.status().is_ready() { vec![] } else { vec!["the leases, and how far every shard is"] };
         async move { missing }.boxed()
     });
     let router = layers::wrap(health::routes(readiness), context.clock.clone());

@@ -1,5 +1,7 @@
 //! The integration tests: one binary over the real local world, every part on a free port.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
+
 mod bad_input;
 mod cost;
 mod crash;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub const PASSWORD: &str = "a password of the tests";
 
 /// How long something that must happen may take.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// How often it is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(25);

@@ -129,10 +129,8 @@ impl Loads {
         if load < self.of(rules.me) + 2 {
             return None;
         }
-        let its: Vec<&Candidate> = candidates
-            .iter()
-            .filter(|lease| lease.owner == Some(most) && lease.wanted_by.is_none())
-            .collect();
+        let its: Vec<&Candidate> =
+            candidates.iter().filter(|lease| lease.owner == Some(most) && lease.wanted_by.is_none()).collect();
         its.get(spread(rules.me, its.len())).map(|lease| lease.shard.clone())
     }
 }
@@ -141,5 +139,9 @@ impl Loads {
 /// of an id of ours is random.
 fn spread(me: Uuid, among: usize) -> usize {
     let (_, low) = me.as_u64_pair();
-    u64::try_from(among).ok().filter(|among| *among > 0).and_then(|among| usize::try_from(low % among).ok()).unwrap_or(0)
+    u64::try_from(among)
+        .ok()
+        .filter(|among| *among > 0)
+        .and_then(|among| usize::try_from(low % among).ok())
+        .unwrap_or(0)
 }

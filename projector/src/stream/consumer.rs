@@ -56,12 +56,11 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
             () = self.held.lost() => return Outcome::Lost,
             followed = self.follow() => followed,
         };
-        let (ended, outcome) = match followed {
-            Ok(()) => (self.held.finish().await, Outcome::Finished),
-            Err(Stopped) => {
-                drop(keeper);
-                (self.release().await, Outcome::Released)
-            }
+        let (ended, outcome) = if followed.is_ok() {
+            (self.held.finish().await, Outcome::Finished)
+        } else {
+            drop(keeper);
+            (self.release().await, Outcome::Released)
         };
         match ended {
             Ok(()) => outcome,
@@ -74,10 +73,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
     }
 
     async fn release(&self) -> Result<(), HeldError> {
-        (|| self.held.release())
-            .retry(backoff::RELEASE)
-            .when(|error| matches!(error, HeldError::Store(_)))
-            .await
+        (|| self.held.release()).retry(backoff::RELEASE).when(|error| matches!(error, HeldError::Store(_))).await
     }
 
     async fn follow(&self) -> Result<(), Stopped> {
@@ -168,7 +164,10 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
         match error {
             SourceError::Trimmed => {
                 self.shared.board.count(Tally::Trimmed);
-                tracing::error!(checkpoint = cursor.checkpoint().as_str(), "the stream trimmed records before they were read");
+                tracing::error!(
+                    checkpoint = cursor.checkpoint().as_str(),
+                    "the stream trimmed records before they were read"
+                );
                 cursor.trimmed();
             }
             SourceError::NotFound(_) => return self.look_for_shard(cursor).await,
@@ -205,7 +204,10 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
             Ok(Some(iterator)) => cursor.opened(iterator),
             Ok(None) => {
                 self.shared.board.count(Tally::Vanished);
-                tracing::error!(checkpoint = cursor.checkpoint().as_str(), "a shard vanished before it was read to its end");
+                tracing::error!(
+                    checkpoint = cursor.checkpoint().as_str(),
+                    "a shard vanished before it was read to its end"
+                );
                 self.catch_up(cursor).await?;
                 cursor.vanished();
             }

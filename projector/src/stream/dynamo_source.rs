@@ -1,12 +1,6 @@
 //! The stream of DynamoDB.
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fmt,
-    num::TryFromIntError,
-    time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, fmt, num::TryFromIntError, time::Duration};
 
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodbstreams::{
@@ -20,7 +14,10 @@ use aws_sdk_dynamodbstreams::{
     types::{OperationType, Record as SdkRecord, Shard as SdkShard, ShardFilter, ShardFilterType, ShardIteratorType},
 };
 use chrono::{DateTime, Utc};
-use platform::{aws::Aws, tables::{EVENTS, Names}};
+use platform::{
+    aws::Aws,
+    tables::{EVENTS, Names},
+};
 
 use super::{
     Record,
@@ -45,7 +42,8 @@ const MAX_PAGES: usize = 1000;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Codes of throttling that the operations do not model as types of their own.
-const THROTTLING_CODES: [&str; 3] = ["ThrottlingException", "RequestLimitExceeded", "ProvisionedThroughputExceededException"];
+const THROTTLING_CODES: [&str; 3] =
+    ["ThrottlingException", "RequestLimitExceeded", "ProvisionedThroughputExceededException"];
 
 /// The stream of the log's table. Tries each call once: whoever calls knows how long it is worth waiting.
 #[derive(Debug, Clone)]
@@ -64,11 +62,7 @@ impl DynamoSource {
             .to_builder()
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build());
-        Self {
-            tables: aws.dynamodb.clone(),
-            streams: Client::from_conf(config.build()),
-            table: names.table(&EVENTS),
-        }
+        Self { tables: aws.dynamodb.clone(), streams: Client::from_conf(config.build()), table: names.table(&EVENTS) }
     }
 
     async fn describe(&self, stream: &str, filter: Option<ShardFilter>) -> Result<Vec<Shard>, SourceError> {
@@ -85,7 +79,8 @@ impl DynamoSource {
                 .await
                 .map_err(of_describe_stream)?;
             let description = answer.stream_description.ok_or(SourceError::Incomplete("a description"))?;
-            let shards = description.shards.unwrap_or_default().into_iter().map(shard_from).collect::<Result<_, _>>()?;
+            let shards =
+                description.shards.unwrap_or_default().into_iter().map(shard_from).collect::<Result<_, _>>()?;
             after = listing.add(shards, description.last_evaluated_shard_id)?;
             if after.is_none() {
                 return Ok(listing.shards.into_values().collect());
@@ -242,7 +237,10 @@ fn other<E, R: Raw>(error: SdkError<E, R>) -> SourceError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let throttled = error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| THROTTLING_CODES.contains(&code));
+    let throttled = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+        .is_some_and(|code| THROTTLING_CODES.contains(&code));
     if throttled { SourceError::Throttled(error.into()) } else { SourceError::Unavailable(error.into()) }
 }
 

@@ -97,10 +97,12 @@ impl<L: LeaseStore> Held<L> {
     /// Stores that the shard was read to its end, and lets go. Tries until that is done or the lease is lost.
     pub(super) async fn finish(&self) -> Result<(), HeldError> {
         (|| self.write(end))
-        .retry(backoff::LEASE)
-        .when(|error| matches!(error, HeldError::Store(_)))
-        .notify(|error, _| tracing::warn!(error = error as &dyn std::error::Error, "the end of a shard is not stored yet"))
-        .await
+            .retry(backoff::LEASE)
+            .when(|error| matches!(error, HeldError::Store(_)))
+            .notify(|error, _| {
+                tracing::warn!(error = error as &dyn std::error::Error, "the end of a shard is not stored yet");
+            })
+            .await
     }
 
     /// Renews the lease until it is lost. Runs beside the work, whatever that takes.
@@ -121,6 +123,8 @@ impl<L: LeaseStore> Held<L> {
                     tracing::warn!(error = &error as &dyn std::error::Error, "renewing ends");
                     return;
                 }
+                // A checkpoint may have renewed it meanwhile.
+                Err(_) if self.lock().confirmed > confirmed => (),
                 Err(_) => {
                     tracing::error!("no renewal within the lease time: somebody else may have the lease");
                     self.lost.cancel();
@@ -144,7 +148,9 @@ impl<L: LeaseStore> Held<L> {
                     self.lock().confirmed = began;
                     return Ok(());
                 }
-                Replaced::Refused(Some(row)) if row.owner == new.owner && row.counter == new.counter && same(&row, &new) => {
+                Replaced::Refused(Some(row))
+                    if row.owner == new.owner && row.counter == new.counter && same(&row, &new) =>
+                {
                     *stored = *row;
                     return Ok(());
                 }

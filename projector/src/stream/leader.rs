@@ -49,7 +49,7 @@ mod tests {
         let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let theirs = Lease::of_leader("arn", other);
         assert_eq!(duty(me, None, Duration::ZERO, TIME), Duty::Create);
-        assert_eq!(duty(me, Some(&theirs), TIME - Duration::from_millis(1), TIME), Duty::Follow);
+        assert_eq!(duty(me, Some(&theirs), Duration::from_millis(9_999), TIME), Duty::Follow);
         assert_eq!(duty(me, Some(&theirs), TIME, TIME), Duty::Take);
         assert_eq!(duty(me, Some(&theirs.released()), Duration::ZERO, TIME), Duty::Take);
     }

@@ -175,11 +175,7 @@ impl Source for Script {
             ignored: 0,
             records: page
                 .into_iter()
-                .map(|record| Record {
-                    sequence: record.to_string(),
-                    created: created(record),
-                    image: HashMap::new(),
-                })
+                .map(|record| Record { sequence: record.to_string(), created: created(record), image: HashMap::new() })
                 .collect(),
         })
     }
@@ -216,7 +212,8 @@ impl LeaseStore for Script {
 
     async fn delete(&self, seen: &Lease) -> Result<bool, LeaseError> {
         let mut world = self.reachable()?;
-        let alike = world.leases.get(&seen.key()).is_some_and(|row| (row.owner, row.counter) == (seen.owner, seen.counter));
+        let alike =
+            world.leases.get(&seen.key()).is_some_and(|row| (row.owner, row.counter) == (seen.owner, seen.counter));
         if alike {
             world.leases.remove(&seen.key());
         }

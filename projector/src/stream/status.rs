@@ -39,7 +39,7 @@ pub enum Tally {
     Lost,
 }
 
-/// A reader's state. What a process reads itself is as of now, the rest as of the last look.
+/// A reader's state, as of its last look at the leases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// ARN of the stream.

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::{
     lease::Lease,
     lease_store::{LeaseError, LeaseStore},
-    shared::Shared,
     shards::Lineage,
+    shared::Shared,
     source::{Source, SourceError},
 };
 

@@ -10,12 +10,8 @@ use tokio::time::Instant;
 
 use self::session::Session;
 use super::{
-    Config, DynamoSource, Handler, LeaseTable, Status, backoff,
-    catch_up::CatchUp,
-    lease_store::LeaseStore,
-    shared::Shared,
-    source::Source,
-    status::Board,
+    Config, DynamoSource, Handler, LeaseTable, Status, backoff, catch_up::CatchUp, lease_store::LeaseStore,
+    shared::Shared, source::Source, status::Board,
 };
 
 /// A reader of the log's stream. Clones share it; [`Self::run`] is to run once.
@@ -80,8 +76,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Worker<S, L, H> {
 
     /// The table's stream, as soon as it has one. `None`: the shutdown came first.
     async fn find_stream(&self, shutdown: &Shutdown) -> Option<String> {
-        let finding =
-            (|| self.0.source.stream()).retry(backoff::STREAM).notify(|error, _| self.0.note(error));
+        let finding = (|| self.0.source.stream()).retry(backoff::STREAM).notify(|error, _| self.0.note(error));
         tokio::select! {
             biased;
             () = shutdown.begun() => None,

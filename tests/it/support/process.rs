@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// How long a world may take to be ready: the leases of a killed one are free after ten seconds.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// A running world.
 pub struct Process {

@@ -46,7 +46,7 @@ fn alone_it_takes_everything_that_nobody_holds() {
 #[test]
 fn an_expired_lease_is_taken_and_a_live_one_is_not() {
     let expired = Candidate { standing: LEASE_TIME, ..of(2, "a") };
-    let live = Candidate { standing: LEASE_TIME - Duration::from_millis(1), ..of(2, "a") };
+    let live = Candidate { standing: Duration::from_millis(9_999), ..of(2, "a") };
     assert_eq!(choose(&rules(1), &[expired]), [take("a")]);
     assert_eq!(choose(&rules(1), &[live]), []);
 }
@@ -89,7 +89,7 @@ fn a_lease_that_was_let_go_belongs_to_who_asked_for_it() {
 #[test]
 fn an_owner_that_does_not_hand_over_is_not_waited_for_for_ever() {
     let asked = |wanted| Candidate { wanted_by: Some(Uuid::from_u128(1)), wanted, ..of(2, "a") };
-    assert_eq!(choose(&rules(1), &[asked(HAND_OVER_TIME - Duration::from_millis(1))]), []);
+    assert_eq!(choose(&rules(1), &[asked(Duration::from_millis(29_999))]), []);
     assert_eq!(choose(&rules(1), &[asked(HAND_OVER_TIME)]), [take("a")]);
 }
 

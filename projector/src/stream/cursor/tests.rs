@@ -10,8 +10,8 @@ fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(10)
 }
 
-fn next() -> Option<String> {
-    Some("next".to_owned())
+fn next() -> String {
+    "next".to_owned()
 }
 
 /// A cursor that begins behind record 7, with an iterator.
@@ -25,7 +25,7 @@ fn reading() -> Cursor {
 fn empty_pages(cursor: &mut Cursor, pages: u32) -> DateTime<Utc> {
     let began = now() + TimeDelta::hours(1);
     for _ in 0..pages {
-        cursor.read(None, next(), false, began);
+        cursor.read(None, Some(next()), false, began);
     }
     began
 }
@@ -51,7 +51,7 @@ fn a_shard_whose_past_is_unknown_or_too_long_ago_is_caught_up_first() {
 #[test]
 fn an_expired_iterator_is_derived_from_the_last_record_read() {
     let mut cursor = reading();
-    assert!(cursor.read(Some(("9".into(), now())), next(), true, now()));
+    assert!(cursor.read(Some(("9".into(), now())), Some(next()), true, now()));
     assert_eq!(cursor.step(), Step::Read("next".into()));
     cursor.reopen();
     assert_eq!(cursor.step(), Step::Open(From::After("9".into())));
@@ -77,8 +77,8 @@ fn an_empty_page_tells_nothing_before_the_tip_is_known() {
     assert_eq!(cursor.step(), Step::Probe);
     cursor.probed(false);
     assert_eq!(cursor.step(), Step::Read("next".into()));
-    assert!(cursor.read(None, next(), false, began), "the position is worth writing");
-    assert!(!cursor.read(None, next(), false, began), "but not with every page");
+    assert!(cursor.read(None, Some(next()), false, began), "the position is worth writing");
+    assert!(!cursor.read(None, Some(next()), false, began), "but not with every page");
     assert_eq!(cursor.position_at(), Some(began));
 }
 
@@ -105,10 +105,10 @@ fn a_full_page_means_that_the_tip_is_not_known_any_more() {
     let mut cursor = reading();
     empty_pages(&mut cursor, EMPTY_PAGES_AT_TIP);
     cursor.probed(false);
-    cursor.read(Some(("8".into(), now())), next(), false, now());
+    cursor.read(Some(("8".into(), now())), Some(next()), false, now());
     let began = empty_pages(&mut cursor, 1);
     assert_eq!(cursor.position_at(), Some(began));
-    cursor.read(Some(("9".into(), now())), next(), true, now());
-    cursor.read(None, next(), false, began + Duration::from_secs(1));
+    cursor.read(Some(("9".into(), now())), Some(next()), true, now());
+    cursor.read(None, Some(next()), false, began + Duration::from_secs(1));
     assert_eq!(cursor.position_at(), Some(began));
 }

@@ -48,20 +48,17 @@ fn a_shard_that_vanished_unfinished_is_finished_by_its_reader_before_its_child_b
 
 #[test]
 fn a_childs_row_alone_does_not_let_it_begin() {
-    let lineage: Lineage = [
-        row("a", &[], Checkpoint::After("1".into()), Some(at(1))),
-        row("b", &["a"], Checkpoint::Start, Some(at(1))),
-    ]
-    .into_iter()
-    .collect();
+    let lineage: Lineage =
+        [row("a", &[], Checkpoint::After("1".into()), Some(at(1))), row("b", &["a"], Checkpoint::Start, Some(at(1)))]
+            .into_iter()
+            .collect();
     assert_eq!(ids(lineage.readable()), ["a"]);
 }
 
 #[test]
 fn a_finished_row_stays_while_it_is_listed_and_until_its_children_have_begun() {
     let parent = row("a", &[], Checkpoint::End, Some(at(1)));
-    let waiting: Lineage =
-        [parent.clone(), row("b", &["a"], Checkpoint::Start, Some(at(1)))].into_iter().collect();
+    let waiting: Lineage = [parent.clone(), row("b", &["a"], Checkpoint::Start, Some(at(1)))].into_iter().collect();
     assert_eq!(ids(waiting.disposable(&[listed("b", &["a"])])), [""; 0]);
     let begun: Lineage =
         [parent.clone(), row("b", &["a"], Checkpoint::After("2".into()), Some(at(2)))].into_iter().collect();

@@ -1,5 +1,7 @@
 //! Following one stream: the loop around the leases.
 
+mod leading;
+
 use std::{collections::HashMap, error::Error, sync::Arc};
 
 use futures::StreamExt;
@@ -16,15 +18,14 @@ use crate::stream::{
     choice::{Candidate, Choice, Rules, choose},
     consumer::{Consumer, Outcome},
     held::Held,
-    leader::{Duty, duty},
     lease::Lease,
     lease_store::{LeaseStore, Replaced},
-    shared::Shared,
     shards::Lineage,
+    shared::Shared,
     sightings::Sightings,
     source::Source,
     status::{Seen, Tally},
-    survey::{Calendar, SurveyError, Surveyed, survey},
+    survey::{Calendar, SurveyError, Surveyed},
 };
 
 /// Leases that are taken or asked for at once.
@@ -109,43 +110,13 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         self.survey(lineage, others, began);
     }
 
-    async fn lead(&mut self, row: Option<&Lease>, began: Instant) {
-        let (shared, me) = (&self.shared, self.shared.me);
-        let standing = row.map(|row| self.sightings.standing(row, began)).unwrap_or_default();
-        let (seen, new) = match (duty(me, row, standing, shared.config.lease_time), row) {
-            (Duty::Take, Some(row)) => (row, row.taken_by(me)),
-            (Duty::Renew, Some(row)) => (row, row.renewed(row.checkpoint.clone(), None)),
-            (Duty::Lead, Some(row)) => return self.leading = Some(row.clone()),
-            (Duty::Create, _) => {
-                let new = Lease::of_leader(&self.stream, me);
-                self.leading = match shared.leases.create(&new).await {
-                    Ok(created) => created.then_some(new),
-                    Err(error) => {
-                        tracing::warn!(error = &error as &dyn Error, "the leader's lease could not be written");
-                        None
-                    }
-                };
-                return;
-            }
-            _ => return self.leading = None,
-        };
-        self.leading = match shared.leases.replace(seen, &new).await {
-            Ok(Replaced::Done) => Some(new),
-            Ok(Replaced::Refused(row)) => row.map(|row| *row).filter(|row| row.owner == Some(me)),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn Error, "the leader's lease could not be written");
-                None
-            }
-        };
-    }
-
     /// Lets go of the leases that somebody asked for.
     fn hand_over(&self, lineage: &Lineage) {
         for (shard, running) in &self.running {
             let me = Some(self.shared.me);
-            let asked = lineage.get(shard).is_some_and(|lease| {
-                lease.owner == me && lease.wanted_by.is_some() && lease.wanted_by != me
-            });
+            let asked = lineage
+                .get(shard)
+                .is_some_and(|lease| lease.owner == me && lease.wanted_by.is_some() && lease.wanted_by != me);
             if asked && !running.stop.is_cancelled() {
                 tracing::info!(shard, "handing a shard over");
                 running.stop.cancel();
@@ -155,11 +126,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
 
     async fn take(&mut self, lineage: &Lineage, began: Instant) {
         let config = &self.shared.config;
-        let rules = Rules {
-            me: self.shared.me,
-            lease_time: config.lease_time,
-            hand_over_time: config.hand_over_time,
-        };
+        let rules = Rules { me: self.shared.me, lease_time: config.lease_time, hand_over_time: config.hand_over_time };
         let candidates: Vec<Candidate> = lineage
             .readable()
             .map(|lease| Candidate {
@@ -190,7 +157,9 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         let shared = Arc::clone(&self.shared);
         let (shard, stop) = (lease.shard.clone(), CancellationToken::new());
         let span = tracing::info_span!("shard", shard);
-        span.in_scope(|| tracing::info!(checkpoint = lease.checkpoint.as_str(), counter = lease.counter, "took a shard"));
+        span.in_scope(|| {
+            tracing::info!(checkpoint = lease.checkpoint.as_str(), counter = lease.counter, "took a shard");
+        });
         let leases = Arc::clone(&shared.leases);
         let held = Arc::new(Held::new(leases, shared.me, shared.config.lease_time, lease.clone(), confirmed));
         let consumer = Consumer { shared, held: Arc::clone(&held), lease, stop: stop.clone() };
@@ -217,42 +186,6 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             Some(Outcome::Lost) => self.shared.board.count(Tally::Lost),
             Some(Outcome::Released) | None => (),
         }
-    }
-
-    fn survey(&mut self, lineage: Lineage, others: Vec<Lease>, began: Instant) {
-        let (shared, leads) = (Arc::clone(&self.shared), self.leading.is_some());
-        if !self.surveys.is_empty() || !self.calendar.is_due(began, shared.config.survey, leads, &lineage) {
-            return;
-        }
-        // Rows of a stream that the table has no more are kept until this one is known to be caught up, and while
-        // somebody may still be reading by them.
-        let settled = lineage.complete_until().is_some();
-        let outdated = others.into_iter().filter(|lease| {
-            settled && (lease.owner.is_none() || self.sightings.standing(lease, began) >= shared.config.lease_time)
-        });
-        self.surveys.spawn(survey(Arc::clone(&shared), self.stream.clone(), lineage, leads, outdated.collect()));
-    }
-
-    /// What a survey gave; `Some` if the table has another stream.
-    fn surveyed(
-        &mut self,
-        surveyed: Result<Result<Surveyed, SurveyError>, JoinError>,
-        looks: &mut Interval,
-    ) -> Option<String> {
-        match surveyed {
-            Ok(Ok(Surveyed::Replaced(stream))) => return Some(stream),
-            Ok(Ok(Surveyed::Found(0))) => (),
-            Ok(Ok(Surveyed::Found(_))) => looks.reset_immediately(),
-            Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn Error, "the stream could not be surveyed");
-                self.calendar.failed(Instant::now());
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "a survey broke off");
-                self.calendar.failed(Instant::now());
-            }
-        }
-        None
     }
 
     fn note(&self, lineage: &Lineage, looked: Instant) {

@@ -26,9 +26,9 @@ impl Reader {
     fn start(script: &Script) -> Self {
         let config = Config {
             poll: Duration::from_millis(2),
-            lease_time: Duration::from_millis(400),
+            lease_time: Duration::from_secs(1),
             look: Duration::from_millis(10),
-            hand_over_time: Duration::from_millis(400),
+            hand_over_time: Duration::from_secs(5),
             survey: Duration::from_millis(50),
         };
         let worker = Worker::new(script.clone(), script.clone(), script.clone(), Clock::system(), config);
