@@ -1,6 +1,6 @@
 //! The program `fieldfuze`: its arguments, what it prints, and when it ends.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use platform::{clock::Clock, lifecycle::Shutdown};
@@ -11,7 +11,7 @@ use crate::{
     engines::Engines,
     ports::Ports,
     seed::ADMINISTRATOR,
-    world::{World, WorldConfig},
+    world::{Addresses, World, WorldConfig},
 };
 
 /// FieldFuze's backend on one machine, with everything that it needs.
@@ -60,11 +60,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn engine(data_dir: DataDir, ports: &Ports, signals: Shutdown) -> anyhow::Result<()> {
     let engines = Engines::start(ports, data_dir.path(), Clock::system()).await?;
-    println!("For services that you start yourself:\n");
     let public_url = format!("http://127.0.0.1:{}", ports.alb_port);
-    for (name, value) in engines.environment(data_dir.path(), &public_url) {
-        println!("export {name}='{value}'");
-    }
+    let exports = engines.environment(data_dir.path(), &public_url).into_iter();
+    let exports: String = exports.map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    say(&format!("For services that you start yourself:\n\n{exports}"));
     signals.begun().await;
     engines.stop().await;
     Ok(())
@@ -72,7 +71,7 @@ async fn engine(data_dir: DataDir, ports: &Ports, signals: Shutdown) -> anyhow::
 
 async fn world(data_dir: DataDir, config: WorldConfig, signals: Shutdown) -> anyhow::Result<()> {
     let mut world = World::start_in(data_dir, &config).await?;
-    greet(&world, config.admin_password.is_some());
+    say(&greeting(&world, config.admin_password.is_some()));
     tokio::select! {
         () = signals.begun() => (),
         ended = world.failed() => ended?,
@@ -84,28 +83,46 @@ async fn world(data_dir: DataDir, config: WorldConfig, signals: Shutdown) -> any
     Ok(())
 }
 
-fn greet(world: &World, given: bool) {
-    let addresses = &world.addresses;
+/// What a person needs to begin.
+fn greeting(world: &World, given: bool) -> String {
+    let Addresses { public, command_api, query_api, projector, dynamodb, sqs, telnyx } = &world.addresses;
     let password = match &world.generated_password {
         Some(password) => password.expose_secret(),
         None => "<your password>",
     };
-    println!("FieldFuze is ready.\n");
-    println!("  API             {}   (as the load balancer serves it)", addresses.public);
-    println!("  documentation   {}/docs", addresses.public);
-    println!("  command-api     {}", addresses.command_api);
-    println!("  query-api       {}", addresses.query_api);
-    println!("  projector       {}", addresses.projector);
-    println!("  DynamoDB        {}", addresses.dynamodb);
-    println!("  SQS             {}", addresses.sqs);
-    println!("  Telnyx          {}/_standin/messages   (the messages that were sent)\n", addresses.telnyx);
-    println!("  administrator   {ADMINISTRATOR}");
-    match &world.generated_password {
-        Some(_) => println!("  password        {password}   (shown this once)\n"),
-        None if given => println!("  password        as FIELDFUZE_ADMIN_PASSWORD gave it at the first start\n"),
-        None => println!("  password        as shown at the first start; start afresh with --reset\n"),
+    let about_it = match &world.generated_password {
+        Some(_) => format!("{password}   (shown this once)"),
+        None if given => "as FIELDFUZE_ADMIN_PASSWORD gave it at the first start".to_owned(),
+        None => "as shown at the first start; start afresh with --reset".to_owned(),
+    };
+    format!(
+        "FieldFuze is ready.
+
+  API             {public}   (as the load balancer serves it)
+  documentation   {public}/docs
+  command-api     {command_api}
+  query-api       {query_api}
+  projector       {projector}
+  DynamoDB        {dynamodb}
+  SQS             {sqs}
+  Telnyx          {telnyx}/_standin/messages   (the messages that were sent)
+
+  administrator   {ADMINISTRATOR}
+  password        {about_it}
+
+Sign in:
+
+  curl -s {public}/v1/auth/login -H 'content-type: application/json' \\
+    -d '{{\"identifier\":\"{ADMINISTRATOR}\",\"password\":\"{password}\"}}'
+
+"
+    )
+}
+
+/// Whoever read our output may have gone: that is no reason to end.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        tracing::warn!(%error, "nobody reads the standard output");
     }
-    println!("Sign in:\n");
-    println!("  curl -s {}/v1/auth/login -H 'content-type: application/json' \\", addresses.public);
-    println!("    -d '{{\"identifier\":\"{ADMINISTRATOR}\",\"password\":\"{password}\"}}'\n");
 }

@@ -28,7 +28,7 @@ async fn after_a_power_cut_nothing_acknowledged_is_lost_nothing_is_doubled_and_n
 
     let enough = Arc::new(Notify::new());
     let writing = tokio::spawn(write(api, Arc::clone(&enough)));
-    enough.notified().await;
+    tokio::time::timeout(crate::support::SOON, enough.notified()).await.expect("the writes go on");
     let log = first.kill().await;
     let acknowledged = writing.await.unwrap();
     assert!(acknowledged.len() >= BEFORE_THE_CUT, "{}", acknowledged.len());
@@ -109,7 +109,7 @@ async fn settled(api: &Client, path: &str, wanted: impl Fn(&[Value]) -> bool) ->
             let page = api.get(&format!("{path}?page_size=200&page_token={next}")).await.expect(200);
             items.extend(page.body["items"].as_array().unwrap().iter().cloned());
             match page.body["next_page_token"].as_str() {
-                Some(token) => next = token.to_owned(),
+                Some(token) => token.clone_into(&mut next),
                 None => break,
             }
         }

@@ -173,10 +173,8 @@ impl Client {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
             };
-            match tokio::time::timeout(SOON, asking).await {
-                Ok(answer) => answer,
-                Err(_) => panic!("{place}: {path} never became what it must; last {last:?}"),
-            }
+            let asked = tokio::time::timeout(SOON, asking).await;
+            asked.unwrap_or_else(|_| panic!("{place}: {path} never became what it must; last {last:?}"))
         }
     }
 }

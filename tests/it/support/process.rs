@@ -55,9 +55,9 @@ impl Process {
                 match (words.next(), words.next()) {
                     (Some("API"), Some(address)) => public = Some(address.to_owned()),
                     (Some("Telnyx"), Some(address)) => {
-                        telnyx = address.strip_suffix("/_standin/messages").map(ToOwned::to_owned)
+                        telnyx = address.strip_suffix("/_standin/messages").map(ToOwned::to_owned);
                     }
-                    (Some("Sign"), _) => break,
+                    (Some("curl"), _) => break,
                     _ => (),
                 }
             }

@@ -11,8 +11,23 @@ use axum::{
 };
 use serde_json::Value;
 
-/// One call: its operation and the table, `-` for a transaction.
-pub type Call = (String, String);
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The operation.
+    pub operation: String,
+    /// The table, `-` for a transaction.
+    pub table: String,
+    /// What is put, as text.
+    pub item: String,
+}
+
+impl Call {
+    /// Operation and table.
+    pub fn of<'a>(calls: impl IntoIterator<Item = &'a Self>) -> Vec<(&'a str, &'a str)> {
+        calls.into_iter().map(|call| (call.operation.as_str(), call.table.as_str())).collect()
+    }
+}
 
 /// The proxy.
 pub struct Wiretap {
@@ -43,7 +58,7 @@ impl Wiretap {
     /// The calls since the last time this was asked, without the polls that no request causes.
     pub fn take(&self) -> Vec<Call> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        calls.retain(|(_, table)| table != "rights" && table != "leases");
+        calls.retain(|call| call.table != "rights" && call.table != "leases");
         calls
     }
 }
@@ -53,7 +68,8 @@ async fn forward(State(line): State<Line>, headers: HeaderMap, body: Bytes) -> R
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let table = request["TableName"].as_str().unwrap_or("-").to_owned();
-    line.calls.lock().unwrap().push((operation, table));
+    let item = request["Item"].to_string();
+    line.calls.lock().unwrap().push(Call { operation, table, item });
     let mut onward = headers;
     onward.remove(header::HOST);
     match line.client.post(&line.target).headers(onward).body(body).send().await {
