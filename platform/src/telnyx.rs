@@ -2,5 +2,6 @@
 //!
 //! The dispatcher, the webhook endpoint and the local stand-in share these types, so that none of them can drift.
 
+pub mod receipt;
 pub mod signature;
 pub mod wire;

@@ -15,8 +15,9 @@ use platform::{
     http::{Problem, layers::Trip},
     store::{ExecuteError, Intent},
     telnyx::{
+        receipt::receipt_of,
         signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
-        wire::{DeliveryStatus, EventType, Webhook},
+        wire::{EventType, Webhook},
     },
 };
 use serde::Deserialize;
@@ -73,33 +74,28 @@ pub async fn receipt(
     };
     let webhook: Webhook = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("malformed-json", "The body is not a webhook"))?;
-    let Some(receipt) = read(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
+    let Some((provider_id, receipt)) = read(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
     let id: NotificationId = entity_id(&id)?;
-    record(&state, id, attempt, receipt).await
+    let command = NotificationCommand::Receive { attempt, provider_id, receipt };
+    record(&state, id, command).await
 }
 
-/// What a webhook says; nothing when it is of a kind that moves no notification.
-fn read(webhook: &Webhook) -> Option<Receipt> {
-    let message = match webhook.data.event_type {
-        EventType::Sent | EventType::Finalized => webhook.data.message().ok()?,
-        _ => return None,
-    };
-    let code = || message.errors.first().map_or_else(|| "unspecified".to_owned(), |error| error.code.clone());
-    match message.status()? {
-        DeliveryStatus::Sent => Some(Receipt::Sent),
-        DeliveryStatus::Delivered => Some(Receipt::Delivered),
-        DeliveryStatus::SendingFailed | DeliveryStatus::DeliveryFailed | DeliveryStatus::Expired => {
-            Some(Receipt::Failed(code()))
+/// What a webhook says of which message; nothing when it is of a kind that moves no notification.
+fn read(webhook: &Webhook) -> Option<(String, Receipt)> {
+    match webhook.data.event_type {
+        EventType::Sent | EventType::Finalized => {
+            let message = webhook.data.message().ok()?;
+            let receipt = receipt_of(&message)?;
+            Some((message.id, receipt))
         }
         _ => None,
     }
 }
 
-async fn record(state: &AppState, id: NotificationId, attempt: u32, receipt: Receipt) -> Result<StatusCode, Problem> {
+async fn record(state: &AppState, id: NotificationId, command: NotificationCommand) -> Result<StatusCode, Problem> {
     let Trip { correlation_id, traceparent } = Trip::current();
     let metadata = Metadata { actor: Actor::Telnyx, reason: None, correlation_id, causation_id: None, traceparent };
     let intent = Intent { metadata, expected: None, replay: None };
-    let command = NotificationCommand::Receive { attempt, receipt };
     let executed = state
         .context
         .notifications

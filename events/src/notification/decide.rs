@@ -44,6 +44,8 @@ pub enum NotificationCommand {
     Receive {
         /// The try that the receipt names.
         attempt: u32,
+        /// The provider's id of the message.
+        provider_id: String,
         /// What it says.
         receipt: Receipt,
     },
@@ -166,7 +168,9 @@ impl Decider for Notification {
             (_, NotificationCommand::Request(_)) => Ok(vec![]),
             (it, NotificationCommand::Take { now, until }) => take(it, now, until),
             (it, NotificationCommand::Conclude { attempt, outcome }) => Ok(conclude(it, attempt, outcome)),
-            (it, NotificationCommand::Receive { attempt, receipt }) => Ok(receive(it, attempt, receipt)),
+            (it, NotificationCommand::Receive { attempt, provider_id, receipt }) => {
+                Ok(receive(it, attempt, provider_id, receipt))
+            }
             (it, NotificationCommand::GiveUp) => Ok(match it.status {
                 Delivery::Pending => vec![NotificationEvent::NotificationDied {}],
                 _ => vec![],
@@ -239,16 +243,18 @@ fn conclude(it: &NotificationState, attempt: u32, outcome: Outcome) -> Vec<Notif
 }
 
 /// A receipt can come before the outcome, twice, or in disorder: it only ever moves a notification forward.
-fn receive(it: &NotificationState, attempt: u32, receipt: Receipt) -> Vec<NotificationEvent> {
+fn receive(it: &NotificationState, attempt: u32, provider_id: String, receipt: Receipt) -> Vec<NotificationEvent> {
     if it.status.is_final() || attempt == 0 || attempt > it.attempt {
         return vec![];
     }
-    match receipt {
-        Receipt::Sent if it.status == Delivery::Sent => vec![],
-        Receipt::Sent => vec![NotificationEvent::NotificationSent {}],
-        Receipt::Delivered => vec![NotificationEvent::NotificationDelivered {}],
-        Receipt::Failed(error_code) => {
-            vec![NotificationEvent::NotificationFailed(NotificationFailed { error_code })]
-        }
-    }
+    // That there is a receipt proves that the provider took it.
+    let accepted = NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id });
+    let accepted = it.provider_id.is_none().then_some(accepted);
+    let said = match receipt {
+        Receipt::Sent if it.status == Delivery::Sent => None,
+        Receipt::Sent => Some(NotificationEvent::NotificationSent {}),
+        Receipt::Delivered => Some(NotificationEvent::NotificationDelivered {}),
+        Receipt::Failed(error_code) => Some(NotificationEvent::NotificationFailed(NotificationFailed { error_code })),
+    };
+    accepted.into_iter().chain(said).collect()
 }

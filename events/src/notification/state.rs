@@ -117,12 +117,17 @@ pub struct NotificationState {
 /// How long a new notification is left to the queue before somebody looks whether it got lost on the way there.
 const ENQUEUE_GRACE: TimeDelta = TimeDelta::seconds(15);
 
+/// How long a receipt is waited for before the provider is asked. Most come within seconds.
+const LOOK_UP_AFTER: TimeDelta = TimeDelta::seconds(30);
+
 impl NotificationState {
     /// When somebody should look again whether it moves on; `None` when only a receipt or an operator can move it.
     pub fn look_again_at(&self) -> Option<DateTime<Utc>> {
         match self.status {
             Delivery::Pending => Some(self.due.unwrap_or(self.created_at + ENQUEUE_GRACE)),
             Delivery::Sending => self.due,
+            // A receipt can get lost; the provider can still be asked.
+            Delivery::Accepted | Delivery::Sent if self.provider_id.is_some() => Some(self.updated_at + LOOK_UP_AFTER),
             _ => None,
         }
     }

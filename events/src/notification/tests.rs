@@ -38,6 +38,10 @@ fn accepted(attempt: u32) -> NotificationCommand {
     NotificationCommand::Conclude { attempt, outcome: Outcome::Accepted("id".to_owned()) }
 }
 
+fn received(attempt: u32, receipt: Receipt) -> NotificationCommand {
+    NotificationCommand::Receive { attempt, provider_id: "id".to_owned(), receipt }
+}
+
 #[test]
 fn a_request_made_twice_is_one() {
     given::<Notification>([requested()]).when(NotificationCommand::Request(wish())).then_nothing();
@@ -76,10 +80,10 @@ fn a_deferred_one_waits_and_then_is_a_new_try() {
 
 #[test]
 fn a_receipt_before_the_outcome_counts_and_the_outcome_then_does_not() {
-    let receipt = NotificationCommand::Receive { attempt: 1, receipt: Receipt::Delivered };
-    given::<Notification>([requested(), sending(1, 70)])
-        .when(receipt)
-        .then([NotificationEvent::NotificationDelivered {}]);
+    let receipt = received(1, Receipt::Delivered);
+    let event = NotificationAccepted { provider_id: "id".to_owned() };
+    let both = [NotificationEvent::NotificationAccepted(event), NotificationEvent::NotificationDelivered {}];
+    given::<Notification>([requested(), sending(1, 70)]).when(receipt).then(both);
     given::<Notification>([requested(), sending(1, 70), NotificationEvent::NotificationDelivered {}])
         .when(accepted(1))
         .then_nothing();
@@ -87,7 +91,7 @@ fn a_receipt_before_the_outcome_counts_and_the_outcome_then_does_not() {
 
 #[test]
 fn a_receipt_for_a_try_that_never_was_changes_nothing() {
-    let receipt = NotificationCommand::Receive { attempt: 2, receipt: Receipt::Delivered };
+    let receipt = received(2, Receipt::Delivered);
     given::<Notification>([requested(), sending(1, 70)]).when(receipt).then_nothing();
 }
 
@@ -105,7 +109,7 @@ fn any_command() -> impl Strategy<Value = NotificationCommand> {
         Just(NotificationCommand::Request(wish())),
         (0_i64..2_000).prop_map(take),
         (0_u32..4, outcome).prop_map(|(attempt, outcome)| NotificationCommand::Conclude { attempt, outcome }),
-        (0_u32..4, receipt).prop_map(|(attempt, receipt)| NotificationCommand::Receive { attempt, receipt }),
+        (0_u32..4, receipt).prop_map(|(attempt, receipt)| received(attempt, receipt)),
         Just(NotificationCommand::GiveUp),
     ]
 }

@@ -119,14 +119,25 @@ impl Dispatcher {
             }
             taken => taken?,
         };
-        let Some(notification) = taken.folded.state.filter(|_| !taken.events.is_empty()) else { return Ok(()) };
-        if notification.status != Delivery::Sending {
-            return Ok(());
+        let Some(notification) = taken.folded.state else { return Ok(()) };
+        match notification.status {
+            Delivery::Sending if !taken.events.is_empty() => (),
+            Delivery::Accepted | Delivery::Sent => return self.look_up(&notification, &metadata).await,
+            _ => return Ok(()),
         }
         let attempt = notification.attempt;
         let outcome = self.send(&notification).await?;
         tracing::info!(notification = %id, attempt, outcome = name(&outcome), "a notification was tried");
         self.command(id, &metadata, NotificationCommand::Conclude { attempt, outcome }).await.map(drop)
+    }
+
+    /// The receipt is late, or was lost: the provider is asked.
+    async fn look_up(&self, notification: &NotificationState, metadata: &Metadata) -> Result<(), CommandError> {
+        let Some(provider_id) = notification.provider_id.clone() else { return Ok(()) };
+        let Some(receipt) = self.0.telnyx.look_up(&provider_id).await else { return Ok(()) };
+        let attempt = notification.attempt;
+        let command = NotificationCommand::Receive { attempt, provider_id, receipt };
+        self.command(notification.id, metadata, command).await.map(drop)
     }
 
     /// Suppression is judged now, at the moment of sending.

@@ -6,8 +6,11 @@ mod classify;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use events::notification::Outcome;
-use platform::telnyx::wire::{ErrorBody, SendRequest, SendResponse};
+use events::notification::{Outcome, Receipt};
+use platform::telnyx::{
+    receipt::receipt_of,
+    wire::{ErrorBody, SendRequest, SendResponse},
+};
 use reqwest::{Client, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -63,6 +66,19 @@ impl Telnyx {
             Err(_) => Answer::Nothing,
         };
         classify(answer, now, attempt)
+    }
+}
+
+impl Telnyx {
+    /// What has become of a message; nothing when the provider does not say. Asking twice does no harm.
+    pub async fn look_up(&self, provider_id: &str) -> Option<Receipt> {
+        let url = format!("{}/{provider_id}", self.endpoint);
+        let answer = self.client.get(url).bearer_auth(self.key.expose_secret()).send().await.ok()?;
+        if !answer.status().is_success() || answer.content_length().is_some_and(|length| length > MAX_ANSWER_BYTES) {
+            return None;
+        }
+        let answer: SendResponse = answer.json().await.ok()?;
+        receipt_of(&answer.data)
     }
 }
 
