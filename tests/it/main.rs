@@ -5,5 +5,6 @@
 mod bad_input;
 mod cost;
 mod crash;
+mod log;
 mod support;
 mod trip;
