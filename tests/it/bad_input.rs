@@ -92,6 +92,9 @@ async fn every_kind_of_bad_input_has_its_own_answer_and_writes_nothing() {
     assert_problem(&api.get("/v1/users?page=2").await, 400, "invalid-query", &[]);
     assert_problem(&api.get_since("/v1/users", "nonsense").await, 400, "invalid-consistency-token", &[]);
 
+    let backwards = "/v1/audit?from=2026-01-02T00:30:00Z&to=2026-01-02T00:15:00Z";
+    assert_eq!(api.get(backwards).await.expect(200).body, json!({ "items": [], "next_page_token": null }));
+
     assert_eq!(users(api).await, before);
     world.world.stop().await;
 }

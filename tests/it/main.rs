@@ -6,5 +6,6 @@ mod bad_input;
 mod cost;
 mod crash;
 mod log;
+mod parking;
 mod support;
 mod trip;

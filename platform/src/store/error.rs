@@ -47,6 +47,12 @@ pub enum StoreError {
         /// Which commit.
         version: Version,
     },
+    /// A stream begins with something else than its creation.
+    #[error("{stream} does not begin with its creation")]
+    Rootless {
+        /// Whose history.
+        stream: StreamId,
+    },
     /// The log has a hole: a commit is missing between two that are there.
     #[error("{stream} has no commit {version}")]
     Hole {

@@ -7,7 +7,10 @@ use events::{
     views::{Gate, Row, gate},
 };
 use moka::future::Cache;
-use platform::{rows::Rows, store::Range};
+use platform::{
+    rows::Rows,
+    store::{Range, StoreError},
+};
 use uuid::Uuid;
 
 use super::{ApplyError, Feed};
@@ -60,6 +63,9 @@ impl<R: Row> Projection<R> {
         tracing::info!(stream = %commit.stream, row = %version, commit = %commit.version, "a gap is healed from the log");
         let until = Some(Version(commit.version.0 - 1));
         let missing = feed.0.store.read_stored(commit.stream, Range { after: version, until }, PAGE).await?;
+        if missing.is_empty() {
+            return Err(ApplyError::Poison(StoreError::Hole { stream: commit.stream, version: version.next() }));
+        }
         for commit in &missing {
             feed.add(commit).await?;
             let row = self.row(commit.stream.id).await?;
@@ -79,7 +85,7 @@ impl<R: Row> Projection<R> {
         for event in &opened.events {
             R::Rules::evolve(&mut row, event);
         }
-        let Some(row) = row else { return Ok(true) };
+        let row = row.ok_or(ApplyError::Poison(StoreError::Rootless { stream: commit.stream }))?;
         let written = self.rows.put(&row, version).await?;
         if written {
             self.known.insert(commit.stream.id, row).await;

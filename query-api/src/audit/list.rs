@@ -97,6 +97,9 @@ async fn walk(
 ) -> Result<(Vec<AuditRow>, Option<String>), Problem> {
     let begin: DateTime<Utc> = place.get(..27).and_then(|at| at.parse().ok()).ok_or_else(invalid_query)?;
     let until = timestamp(to);
+    if place >= until {
+        return Ok((Vec::new(), None));
+    }
     let wanted = usize::from(size.get());
     let mut rows: Vec<AuditRow> = Vec::new();
     let mut hour = AuditSlot::hour_of(begin);
