@@ -29,6 +29,7 @@ async fn after_a_power_cut_nothing_acknowledged_is_lost_nothing_is_doubled_and_n
     let first = Process::start(world(directory.path())).await;
     let api = Client::new(&first.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
 
+    refuse(&first.public, &api).await;
     let enough = Arc::new(Notify::new());
     let writing = tokio::spawn(write(api, Arc::clone(&enough)));
     tokio::time::timeout(crate::support::SOON, enough.notified()).await.expect("the writes go on");
@@ -65,9 +66,21 @@ async fn after_a_power_cut_nothing_acknowledged_is_lost_nothing_is_doubled_and_n
     }
     let log = log + &second.kill().await;
     assert!(log.contains("\"message\":"), "there is a log");
-    for secret in ["person1", "@example.com", "+1512", "Lovelace", PASSWORD] {
+    for secret in ["person1", "canary", "@example.com", "+1512", "Lovelace", PASSWORD] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
+}
+
+/// What is refused is not logged either.
+async fn refuse(public: &str, api: &Client) {
+    let mut user = new_user(0);
+    user["email"] = "canary@@example.com".into();
+    user["canary"] = "canary".into();
+    api.post("/v1/users", &user).await.expect(422);
+    api.get("/v1/users?canary=canary").await.expect(400);
+    let wrong = serde_json::json!({ "identifier": "canary@example.com", "password": "a canary's password" });
+    Client::new(public).post("/v1/auth/login", &wrong).await.expect(401);
+    Client::new(public).with_token("canary").get("/v1/me").await.expect(401);
 }
 
 /// A world whose load balancer keeps its port over the restart, for receipts come back to it; a port that the system
