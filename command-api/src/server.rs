@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, serve},
+    http::{health, layers, query, serve},
     lifecycle::Shutdown,
 };
 use tokio::net::TcpListener;
 
 use crate::{api, state::AppState};
+
+/// Routes that read a query string.
+const WITH_QUERY: [&str; 1] = ["/v1/webhooks/telnyx/{notification_id}"];
 
 /// Serves until the shutdown.
 ///
@@ -24,6 +28,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     });
     let clock = state.context.clock.clone();
     let (routes, _) = api::routes(state).split_for_parts();
+    let routes = routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(&WITH_QUERY, request, next)));
     let router = layers::wrap(routes.merge(health::routes(readiness)), clock);
     let served = serve::serve(listener, router, shutdown).await;
     polling.abort();

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The database's file in the data directory.
-const FILE: &str = "dynamodb.sqlite";
+pub(crate) const FILE: &str = "dynamodb.sqlite";
 
 /// Worker threads. Requests run `SQLite` under one lock, so more would only wait for each other.
 const THREADS: usize = 2;

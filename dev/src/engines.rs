@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use aws_sdk_dynamodb::config::Credentials;
 use platform::{clock::Clock, crypto::Secrets, settings::Settings, tables::Names};
 use secrecy::SecretString;
 
 use crate::{
-    engine::Engine,
+    engine::{self, Engine},
     ports::{Ports, bind},
     queue::Queues,
     standin::Standin,
@@ -42,7 +43,13 @@ impl Engines {
         let names = Names::new("");
         let listeners =
             (bind("DynamoDB", ports.dynamodb_port)?, bind("SQS", ports.sqs_port)?, bind("Telnyx", ports.telnyx_port)?);
-        Secrets::load_or_create(data)?;
+        if data.join(engine::FILE).exists() {
+            // New keys would open nothing of what is there.
+            Secrets::load(data)
+                .context("the data are there but not their keys: restore them, or start afresh with --reset")?;
+        } else {
+            Secrets::load_or_create(data)?;
+        }
         let dynamodb = Engine::start(listeners.0, data, &names).await?;
         let sqs = Queues::start(listeners.1, &names).await?;
         let telnyx = Standin::start(listeners.2, data, clock, TELNYX_API_KEY.into()).await?;

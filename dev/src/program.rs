@@ -88,6 +88,7 @@ fn greeting(world: &World, given: bool) -> String {
     let Addresses { public, command_api, query_api, projector, dynamodb, sqs, telnyx } = &world.addresses;
     let password = match &world.generated_password {
         Some(password) => password.expose_secret(),
+        None if given => "'\"$FIELDFUZE_ADMIN_PASSWORD\"'",
         None => "<your password>",
     };
     let about_it = match &world.generated_password {

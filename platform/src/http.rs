@@ -9,6 +9,7 @@ pub mod health;
 pub mod json;
 pub mod layers;
 pub mod problem;
+pub mod query;
 pub mod serve;
 
 pub use problem::Problem;

@@ -3,7 +3,8 @@
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is logged unless `RUST_LOG` says otherwise.
-const DEFAULT_FILTER: &str = "info,aws_config=warn,aws_smithy_runtime=warn,hyper_util=warn,rustack_sqs_core=warn";
+const DEFAULT_FILTER: &str =
+    "info,aws_config=warn,aws_smithy_runtime=warn,hyper_util=warn,rustack_sqs_core=warn,dynoxide=error";
 
 /// Writes JSON lines to standard error, so that standard output stays a program's own.
 ///
@@ -18,5 +19,11 @@ pub fn install() -> Result<(), tracing_subscriber::util::TryInitError> {
         .with_span_list(false)
         .with_span_events(FmtSpan::NONE)
         .with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(filter).with(lines).try_init()
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    // The place is told, the message is not: it may quote what a request held.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a thread panicked");
+    }));
+    Ok(())
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, serve},
+    http::{health, layers, query, serve},
     lifecycle::Shutdown,
 };
 use tokio::net::TcpListener;
 
 use crate::{api, document, lag, state::AppState};
+
+/// Routes that read a query string.
+const WITH_QUERY: [&str; 6] =
+    ["/v1/users", "/v1/roles", "/v1/notifications", "/v1/audit", "/v1/users/{id}/events", "/v1/roles/{id}/events"];
 
 /// Serves until the shutdown.
 ///
@@ -27,6 +31,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let clock = state.context.clock.clone();
     let measured = middleware::from_fn_with_state(state.lag.clone(), lag::state_lag);
     let (routes, _) = api::routes(state).split_for_parts();
+    let routes = routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(&WITH_QUERY, request, next)));
     let routes = routes.layer(measured).merge(document::routes()?).merge(health::routes(readiness));
     let served = serve::serve(listener, layers::wrap(routes, clock), shutdown).await;
     polling.iter().for_each(tokio::task::JoinHandle::abort);

@@ -2,7 +2,10 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode},
 };
 use events::{
@@ -61,8 +64,10 @@ pub async fn receipt(
     Path(id): Path<String>,
     attempt: Result<Query<Attempt>, QueryRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
+    let body =
+        body.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"))?;
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = state.context.clock.now();
     state.telnyx_keys.verify(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), &body, now).map_err(|error| {

@@ -128,7 +128,7 @@ async fn deadline(request: Request, next: Next) -> Response {
     }
 }
 
-/// A panic is a fault of ours. Its message may quote a request and is not logged; the place is, by the panic hook.
+/// A panic is a fault of ours. Its message may quote a request and is not logged; the place is, by telemetry's hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request handler panicked");
     Problem::internal().into_response()
