@@ -21,6 +21,7 @@ use events::{
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
+    crypto::KeyError,
     rows::{AuditRows, Rows},
     store::{EventStore, StoreError, Undecodable, decode_image},
     tables::{EVENTS, NOTIFICATIONS, ROLES, USERS},
@@ -66,7 +67,9 @@ enum ApplyError {
 impl From<StoreError> for ApplyError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Key(_) => Self::Transient(error),
+            StoreError::Unavailable(_) | StoreError::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)) => {
+                Self::Transient(error)
+            }
             _ => Self::Poison(error),
         }
     }

@@ -2,7 +2,11 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use events::{permission::Permissions, user::Assignment, values::Level};
+use events::{
+    permission::Permissions,
+    user::{Assignment, Status},
+    values::Level,
+};
 use platform::{
     http::{Problem, auth::Caller},
     rights::{Granted, KnownRights, RightsError},
@@ -24,7 +28,8 @@ impl Authority {
     pub async fn of(state: &AppState, caller: &Caller) -> Result<Self, Problem> {
         let now = state.context.clock.now();
         let folded = state.context.users.load(caller.user().into()).await?;
-        let assignments = folded.state.map(|user| user.roles).unwrap_or_default();
+        let assignments =
+            folded.state.filter(|user| user.status == Status::Active).map(|user| user.roles).unwrap_or_default();
         let known = state.context.rights.known(&assignments, now).await.map_err(|_| Problem::unavailable())?;
         Ok(Self { granted: known.granted_by(&assignments, now) })
     }

@@ -157,6 +157,9 @@ impl EventStore {
                 };
                 own_or_conflict(commit, found.item())
             }
+            Err(SdkError::ServiceError(error)) if error.err().is_transaction_conflict_exception() => {
+                Err(AppendError::Conflict)
+            }
             Err(error) => Err(unavailable(error).into()),
         }
     }
