@@ -1,6 +1,10 @@
 //! The table of contents: every route of command-api with its document.
 
-use platform::http::document::titled;
+use platform::http::{
+    Problem,
+    bodies::{Changed, DryRunBody, RoleBody, UserBody},
+    document::titled,
+};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,13 +20,19 @@ pub fn document() -> OpenApi {
     titled(documented().into_openapi(), "FieldFuze command-api")
 }
 
+/// The schemas that only shared answers name.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(Problem, Changed<UserBody>, Changed<RoleBody>, DryRunBody)))]
+struct Schemas;
+
 fn documented() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(auth::login::login))
         .routes(routes!(users::create::create))
         .routes(routes!(users::change::change))
         .routes(routes!(users::suspend::suspend))
         .routes(routes!(users::reactivate::reactivate))
+        .routes(routes!(users::erase::erase))
         .routes(routes!(users::assign_role::assign_role, users::revoke_role::revoke_role))
         .routes(routes!(roles::create::create))
         .routes(routes!(roles::change::change, roles::retire::retire))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, Put, TransactWriteItem},
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
 use chrono::{DateTime, Utc};
 use events::ids::{SessionId, UserId};
@@ -57,6 +57,16 @@ impl Credentials {
             ("password_hash".to_owned(), AttributeValue::S(hash.to_owned())),
         ]);
         put(&self.passwords, item)
+    }
+
+    /// The action that forgets a user's secrets, for the transaction of the commit that erases them.
+    ///
+    /// # Errors
+    /// Only if the action cannot be built.
+    pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.passwords).key("user", AttributeValue::S(user.to_string()));
+        let delete = delete.build().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The action that begins a family of refresh tokens, for the transaction of its session's first commit.

@@ -3,9 +3,11 @@
 pub mod api;
 pub mod auth;
 pub mod command;
+pub mod conditions;
 pub mod config;
 pub mod credentials;
 pub mod passwords;
+pub mod reason;
 pub mod roles;
 pub mod server;
 pub mod state;

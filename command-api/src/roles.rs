@@ -6,11 +6,14 @@ pub mod retire;
 
 use std::collections::BTreeSet;
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use events::{
     claim::Claim,
     decider::Decider,
-    envelope::Recorded,
     ids::RoleId,
     permission::{Permission, Permissions},
     role::{Role, RoleCommand, RoleEvent, RoleRefusal, RoleState},
@@ -18,98 +21,66 @@ use events::{
 };
 use platform::{
     http::{Problem, bodies::RoleBody},
-    store::{ExecuteError, Executed, Folded, Intent, Plan, StoreError},
+    store::{Command, Companions, Draft, Executed, Folded, Intent},
 };
 
 use crate::{
     auth::authority::Authority,
-    command::{self, answer},
+    command::{self, Refused, answer, nothing_to_match},
+    conditions::Conditions,
     state::AppState,
 };
 
 /// Most permissions of one role: a role is read by every verifier once a second.
 const MAX_PERMISSIONS: usize = 200;
 
-/// Why a role's command is refused.
-#[derive(Debug)]
-pub enum Refused {
-    /// By the decider.
-    Rule(RoleRefusal),
-    /// With this answer.
-    Problem(Box<Problem>),
+/// A change of a role by a caller who must have everything that the role gives, before it and after it.
+pub struct Change<'a> {
+    /// The handlers' state.
+    pub state: &'a AppState,
+    /// What the caller may give.
+    pub authority: &'a Authority,
+    /// What they want.
+    pub wish: RoleCommand,
+    /// On what conditions.
+    pub conditions: &'a Conditions,
 }
 
-impl From<RoleRefusal> for Refused {
-    fn from(refusal: RoleRefusal) -> Self {
-        Self::Rule(refusal)
+impl Change<'_> {
+    /// Carries the command through.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub async fn execute(self, id: RoleId, intent: &Intent) -> Result<Executed<Role>, Problem> {
+        let executed = self.state.context.roles.execute(id.into(), intent, self).await;
+        executed.map_err(|error| command::problem(error, name_taken))
     }
 }
 
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
-    }
-}
+impl Command<Role> for Change<'_> {
+    type Refusal = Refused<RoleRefusal>;
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-/// Decides, refuses what is above the caller, and writes the role's rights along with the commit.
-///
-/// # Errors
-/// The problem to answer with.
-pub async fn execute(
-    state: &AppState,
-    authority: &Authority,
-    id: RoleId,
-    intent: &Intent,
-    wish: RoleCommand,
-) -> Result<Executed<Role>, Problem> {
-    let plan = |folded: &Folded<Option<RoleState>>| -> Result<Plan<RoleEvent>, Refused> {
-        let events = Role::decide(&folded.state, wish.clone())?;
-        if let Some(role) = &folded.state {
-            authority.covers(role.level, &role.permissions)?;
+    async fn authorise(&self, folded: &Folded<Option<RoleState>>) -> Result<(), Self::Refusal> {
+        match &folded.state {
+            Some(role) => self.authority.covers(role.level, &role.permissions).map_err(Refused::with),
+            None => Ok(()),
         }
-        let Some(after) = state_after(id, folded, &events, intent) else { return Ok(events.into()) };
-        authority.covers(after.level, &after.permissions)?;
-        let rights = state.context.rights.role_action(&after)?;
-        Ok(Plan { events, companions: vec![rights] })
-    };
-    state.context.roles.execute(id.into(), intent, plan).await.map_err(problem)
-}
-
-/// The role as it will be once these events are recorded.
-fn state_after(
-    id: RoleId,
-    before: &Folded<Option<RoleState>>,
-    events: &[RoleEvent],
-    intent: &Intent,
-) -> Option<RoleState> {
-    let mut state = before.state.clone();
-    for (index, event) in events.iter().enumerate() {
-        let recorded = Recorded {
-            event_id: events::ids::EventId(id.0),
-            stream: id.into(),
-            version: before.version.next(),
-            index,
-            recorded_at: before.recorded_at.unwrap_or_default(),
-            metadata: intent.metadata.clone(),
-            event: event.clone(),
-        };
-        Role::evolve(&mut state, &recorded);
     }
-    state
-}
 
-fn problem(error: ExecuteError<Refused>) -> Problem {
-    let refused = |refusal| match refusal {
-        Refused::Rule(refusal) => command::refused(refusal),
-        Refused::Problem(problem) => *problem,
-    };
-    command::problem(error, refused, name_taken)
+    fn decide(&self, folded: &Folded<Option<RoleState>>) -> Result<Vec<RoleEvent>, Self::Refusal> {
+        let events = Role::decide(&folded.state, self.wish.clone())?;
+        if folded.state.is_none() {
+            nothing_to_match(self.conditions).map_err(Refused::with)?;
+        }
+        Ok(events)
+    }
+
+    /// What the role permits takes effect with the commit.
+    fn beside(&self, draft: &Draft<Role>) -> Result<Companions, Self::Refusal> {
+        let Some(after) = &draft.after().state else { return Ok(Companions::new()) };
+        self.authority.covers(after.level, &after.permissions).map_err(Refused::with)?;
+        Ok(vec![self.state.context.rights.role_action(after).map_err(Refused::with)?])
+    }
 }
 
 fn name_taken(_: &Claim) -> Problem {
@@ -120,13 +91,10 @@ fn name_taken(_: &Claim) -> Problem {
     )
 }
 
-/// The whole role.
-///
-/// # Errors
-/// 404 when there is none.
-pub fn whole(status: StatusCode, id: RoleId, executed: &Executed<Role>) -> Result<Response, Problem> {
-    let role = executed.folded.state.as_ref().ok_or_else(Problem::not_found)?;
-    Ok(answer(status, id.into(), executed, RoleBody::from(role)))
+/// Answers with the whole role.
+pub fn whole(status: StatusCode, id: RoleId, executed: &Executed<Role>) -> Response {
+    let body = |role: &Option<RoleState>| Some(Json(RoleBody::from(role.as_ref()?)).into_response());
+    answer(status, id.into(), executed, body)
 }
 
 /// A level from a request.

@@ -3,12 +3,17 @@
 pub mod assign_role;
 pub mod change;
 pub mod create;
+pub mod erase;
 pub mod reactivate;
-pub mod reason;
+mod register;
 pub mod revoke_role;
 pub mod suspend;
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use events::{
     claim::Claim,
     decider::Decider,
@@ -17,51 +22,16 @@ use events::{
     values::{Email, Username},
 };
 use platform::{
-    http::{Problem, bodies::UserBody},
-    rights::KnownRights,
-    store::{ExecuteError, Executed, Folded, Intent, Plan, StoreError},
+    http::{Problem, auth::Caller, bodies::UserBody},
+    rights::at_all,
+    store::{Command, Companions, Draft, ExecuteError, Executed, Folded, Intent},
 };
 
 use crate::{
-    command::{self, answer},
+    auth::authority::require_not_above,
+    command::{self, Refused, answer, nothing_taken},
     state::AppState,
 };
-
-/// Why a user's command is refused: by the rules, by the caller's rank, or because its rights cannot be written.
-#[derive(Debug)]
-pub enum Refused {
-    /// By the decider.
-    Rule(UserRefusal),
-    /// With this answer.
-    Problem(Box<Problem>),
-}
-
-impl From<UserRefusal> for Refused {
-    fn from(refusal: UserRefusal) -> Self {
-        Self::Rule(refusal)
-    }
-}
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-/// The end of a user's command as a problem.
-pub fn problem(error: ExecuteError<Refused>, taken: impl FnOnce(&Claim) -> Problem) -> Problem {
-    let refused = |refusal| match refusal {
-        Refused::Rule(refusal) => command::refused(refusal),
-        Refused::Problem(problem) => *problem,
-    };
-    command::problem(error, refused, taken)
-}
 
 /// Says which field's value is taken.
 pub fn taken<'a>(email: Option<&'a Email>, username: Option<&'a Username>) -> impl FnOnce(&Claim) -> Problem + 'a {
@@ -74,69 +44,96 @@ pub fn taken<'a>(email: Option<&'a Email>, username: Option<&'a Username>) -> im
         } else if username.is_some_and(|username| Claim::username(username) == *claim) {
             conflict("username-taken", "The user name is taken", "/username")
         } else {
-            command::nothing_taken(claim)
+            nothing_taken(claim)
         }
     }
 }
 
-/// The whole user, with the names of their roles.
+/// Answers with the whole user, with the names of their roles.
 ///
 /// # Errors
-/// When a role cannot be read.
+/// When the roles' names are not known at the moment.
 pub async fn whole(
     state: &AppState,
     status: StatusCode,
     id: UserId,
     executed: &Executed<User>,
 ) -> Result<Response, Problem> {
-    let user = executed.folded.state.as_ref().ok_or_else(Problem::not_found)?;
-    let mut names = Vec::with_capacity(user.roles.len());
-    for held in &user.roles {
-        let role = state.context.roles.warm(held.role_id.into()).await?;
-        names.push((held.role_id, role.state.as_ref().map(|role| role.name.clone().into())));
-    }
-    let name_of =
-        |wanted| names.iter().find(|(id, _)| *id == wanted).and_then(|(_, name): &(_, Option<String>)| name.clone());
-    let body = UserBody::new(user, state.context.clock.now(), name_of);
+    let held = executed.folded.state.as_ref().map(|user| user.roles.as_slice()).unwrap_or_default();
+    let known = state.context.rights.known(at_all(held)).await.map_err(|_| Problem::unavailable())?;
+    let name_of = |role| known.name_of(role).cloned().map(Into::into);
+    let now = state.context.clock.now();
+    let body = |user: &Option<UserState>| Some(Json(UserBody::new(user.as_ref()?, now, name_of)).into_response());
     Ok(answer(status, id.into(), executed, body))
 }
 
-/// A decision that refuses to change somebody above the caller, and voids their tokens where it narrows a right.
+/// A change of a user by a caller who must not stand below them.
 pub struct Change<'a> {
     /// The handlers' state.
     pub state: &'a AppState,
     /// Who asks.
-    pub caller: &'a platform::http::auth::Caller,
-    /// Rights at this moment.
-    pub known: &'a KnownRights,
-    /// Whether events of this command narrow what the user may do.
+    pub caller: &'a Caller,
+    /// What they want.
+    pub wish: UserCommand,
+    /// Whether events of this command narrow what the user may do: then tokens signed before it are void.
     pub narrows: fn(&UserState, &[UserEvent]) -> bool,
 }
 
 impl Change<'_> {
-    /// Decides, and carries the command through.
+    /// Carries the command through.
     ///
     /// # Errors
     /// [`ExecuteError`].
     pub async fn execute(
-        &self,
+        self,
         id: UserId,
         intent: &Intent,
-        wish: UserCommand,
-    ) -> Result<Executed<User>, ExecuteError<Refused>> {
-        self.state.context.users.execute(id.into(), intent, |folded| self.plan(folded, wish.clone())).await
+    ) -> Result<Executed<User>, ExecuteError<Refused<UserRefusal>>> {
+        self.state.context.users.execute(id.into(), intent, self).await
+    }
+}
+
+impl Command<User> for Change<'_> {
+    type Refusal = Refused<UserRefusal>;
+
+    async fn authorise(&self, folded: &Folded<Option<UserState>>) -> Result<(), Self::Refusal> {
+        match &folded.state {
+            Some(user) => require_not_above(self.state, self.caller, user).await.map_err(Refused::with),
+            None => Ok(()),
+        }
     }
 
-    fn plan(&self, folded: &Folded<Option<UserState>>, wish: UserCommand) -> Result<Plan<UserEvent>, Refused> {
-        let events = User::decide(&folded.state, wish)?;
-        let Some(user) = &folded.state else { return Ok(events.into()) };
-        let now = self.state.context.clock.now();
-        crate::auth::authority::require_not_above(self.caller, self.known, &user.roles, now)?;
-        let mut companions = Vec::new();
-        if (self.narrows)(user, &events) {
-            let action = self.state.context.rights.void_user_action(user.id, folded.version.next(), now)?;
-            companions.push(action);
-        }
-        Ok(Plan { events, companions })
+    fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
+        Ok(User::decide(&folded.state, self.wish.clone())?)
     }
+
+    fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
+        let Some(user) = &draft.before().state else { return Ok(Companions::new()) };
+        let events: Vec<UserEvent> = draft.events().iter().map(|recorded| recorded.event.clone()).collect();
+        let mut companions = Companions::new();
+        if (self.narrows)(user, &events) {
+            let now = self.state.context.clock.now();
+            let void = self.state.context.rights.void_user_action(user.id, draft.after().version, now);
+            companions.push(void.map_err(Refused::with)?);
+        }
+        if User::is_erased(&draft.after().state) {
+            companions.push(self.state.credentials.forget_action(user.id).map_err(Refused::with)?);
+        }
+        Ok(companions)
+    }
+}
+
+/// For commands whose every event narrows what the user may do.
+pub fn always(_: &UserState, _: &[UserEvent]) -> bool {
+    true
+}
+
+/// For commands that narrow nothing.
+pub fn never(_: &UserState, _: &[UserEvent]) -> bool {
+    false
+}
+
+/// The end of a command that takes no unique value, as a problem.
+pub fn problem(error: ExecuteError<Refused<UserRefusal>>) -> Problem {
+    command::problem(error, nothing_taken)
 }

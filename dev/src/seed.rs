@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use aws_lc_rs::rand;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use command_api::{passwords::Passwords, state::AppState};
 use events::{
@@ -9,11 +10,11 @@ use events::{
     envelope::{Actor, Metadata},
     ids::{RoleId, UserId},
     permission::{Permission, Permissions},
-    role::{Role, RoleCommand, RoleCreated, RoleState},
+    role::{Role, RoleCommand, RoleCreated, RoleEvent, RoleState},
     user::{Register, RoleAssigned, User, UserCommand, UserEvent, UserState},
     values::{Description, Email, Level, Locale, PersonName, Phone, RoleName, TimeZone, Username},
 };
-use platform::store::{Folded, Intent, Outcome, Plan};
+use platform::store::{Command, Companions, Draft, Folded, Intent, Outcome};
 use secrecy::SecretString;
 
 /// What the administrator signs in with.
@@ -49,26 +50,29 @@ async fn role(state: &AppState) -> anyhow::Result<()> {
         level: Level::MAX,
         permissions: Permissions([Permission::parse(Permission::ALL)?].into()),
     };
-    let plan = |folded: &Folded<Option<RoleState>>| -> anyhow::Result<_> {
+    let executed = state.context.roles.execute(id.into(), &intent(state), SeedRole { state, wish }).await;
+    executed.map(drop).context("the administrator's role")
+}
+
+struct SeedRole<'a> {
+    state: &'a AppState,
+    wish: RoleCreated,
+}
+
+impl Command<Role> for SeedRole<'_> {
+    type Refusal = anyhow::Error;
+
+    fn decide(&self, folded: &Folded<Option<RoleState>>) -> anyhow::Result<Vec<RoleEvent>> {
         if folded.state.is_some() {
-            return Ok(Vec::new().into());
+            return Ok(Vec::new());
         }
-        let events = Role::decide(&folded.state, RoleCommand::Create(wish.clone()))?;
-        let now = state.context.clock.now();
-        let after = RoleState {
-            id,
-            name: wish.name.clone(),
-            description: wish.description.clone(),
-            level: wish.level,
-            permissions: wish.permissions.clone(),
-            status: events::role::RoleStatus::Active,
-            version: folded.version.next(),
-            created_at: now,
-            updated_at: now,
-        };
-        Ok(Plan { events, companions: vec![state.context.rights.role_action(&after)?] })
-    };
-    state.context.roles.execute(id.into(), &intent(state), plan).await.map(drop).context("the administrator's role")
+        Ok(Role::decide(&folded.state, RoleCommand::Create(self.wish.clone()))?)
+    }
+
+    fn beside(&self, draft: &Draft<Role>) -> anyhow::Result<Companions> {
+        let after = draft.after().state.iter();
+        Ok(after.map(|role| self.state.context.rights.role_action(role)).collect::<Result<_, _>>()?)
+    }
 }
 
 /// Whether the user was made now. User, role and password are one commit: a crash leaves all of it or nothing.
@@ -84,24 +88,40 @@ async fn user(state: &AppState, hash: &str) -> anyhow::Result<bool> {
         time_zone: TimeZone::default(),
         with_password: true,
     };
-    let plan = |folded: &Folded<Option<UserState>>| -> anyhow::Result<_> {
+    let command = SeedUser { wish, password: state.credentials.set_password_action(id, hash)? };
+    let executed =
+        state.context.users.execute(id.into(), &intent(state), command).await.context("the administrator")?;
+    Ok(executed.outcome == Outcome::Appended)
+}
+
+struct SeedUser {
+    wish: Register,
+    password: TransactWriteItem,
+}
+
+impl Command<User> for SeedUser {
+    type Refusal = anyhow::Error;
+
+    fn decide(&self, folded: &Folded<Option<UserState>>) -> anyhow::Result<Vec<UserEvent>> {
         if folded.state.is_some() {
-            return Ok(Vec::new().into());
+            return Ok(Vec::new());
         }
-        let mut events = User::decide(&folded.state, UserCommand::Register(wish.clone()))?;
+        let mut events = User::decide(&folded.state, UserCommand::Register(self.wish.clone()))?;
         let role_id = RoleId::administrator();
         events.push(UserEvent::UserRoleAssigned(RoleAssigned { role_id, scope: None, expires_at: None }));
-        Ok(Plan { events, companions: vec![state.credentials.set_password_action(id, hash)?] })
-    };
-    let executed = state.context.users.execute(id.into(), &intent(state), plan).await.context("the administrator")?;
-    Ok(executed.outcome == Outcome::Appended)
+        Ok(events)
+    }
+
+    fn beside(&self, _: &Draft<User>) -> anyhow::Result<Companions> {
+        Ok(vec![self.password.clone()])
+    }
 }
 
 fn intent(state: &AppState) -> Intent {
     let correlation_id = state.context.clock.new_id();
     let metadata =
         Metadata { actor: Actor::System, reason: None, correlation_id, causation_id: None, traceparent: None };
-    Intent { metadata, expected: None, replay: None }
+    Intent::of(metadata)
 }
 
 fn random_password() -> anyhow::Result<SecretString> {

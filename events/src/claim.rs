@@ -26,6 +26,22 @@ impl ClaimKind {
     }
 }
 
+/// A set of streams that must never become empty once it has a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GuardedSet {
+    /// Active users who have the administrator role everywhere and without end.
+    Administrators,
+}
+
+impl GuardedSet {
+    /// The set as it stands in its item's key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrators => "administrators",
+        }
+    }
+}
+
 /// One unique value in normal form.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{claim::Claim, envelope::Recorded, event::EventData, stream::Category};
+use crate::{
+    claim::{Claim, GuardedSet},
+    envelope::Recorded,
+    event::EventData,
+    stream::Category,
+};
 
 /// A pure decider. Whatever a decision needs from outside is looked up first and stands in the command.
 pub trait Decider {
@@ -32,6 +37,16 @@ pub trait Decider {
 
     /// The unique values that a stream in this state holds.
     fn claims(state: &Self::State) -> BTreeSet<Claim>;
+
+    /// The guarded sets of which a stream in this state is a member.
+    fn memberships(_: &Self::State) -> BTreeSet<GuardedSet> {
+        BTreeSet::new()
+    }
+
+    /// Whether the stream's subject is erased: the commit that leads here destroys the key of everything before it.
+    fn is_erased(_: &Self::State) -> bool {
+        false
+    }
 }
 
 /// Why a command was refused, in the words of the HTTP contract.
@@ -53,4 +68,9 @@ pub enum RefusalKind {
     Forbidden,
     /// The entity was erased: 410.
     Gone,
+    /// A value cannot be, now: 422.
+    Invalid {
+        /// JSON pointer of the value in the request's body.
+        pointer: &'static str,
+    },
 }

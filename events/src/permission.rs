@@ -17,6 +17,8 @@ impl Permission {
     pub const USERS_READ: &'static str = "users:read";
     /// Create, change, suspend and reactivate users.
     pub const USERS_WRITE: &'static str = "users:write";
+    /// Forget users for ever.
+    pub const USERS_ERASE: &'static str = "users:erase";
     /// Read roles and their history.
     pub const ROLES_READ: &'static str = "roles:read";
     /// Create, change and retire roles.

@@ -126,16 +126,6 @@ pub enum ExpectedVersion {
     Exact(Version),
 }
 
-impl ExpectedVersion {
-    /// Whether a stream at `actual` is what the caller expected.
-    pub fn admits(self, actual: Version) -> bool {
-        match self {
-            Self::Existing => actual > Version::NONE,
-            Self::Exact(version) => version == actual,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

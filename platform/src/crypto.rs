@@ -5,6 +5,7 @@ mod mac;
 mod seal;
 mod secrets;
 
+pub(crate) use keyring::ERASED_AT;
 pub use keyring::{KeyError, Keyring, MintedKey, SubjectKey};
 pub use mac::MacKey;
 pub use seal::{NotSealed, SealingKey};

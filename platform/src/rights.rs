@@ -20,7 +20,7 @@ use events::{
     role::{RoleState, RoleStatus},
     stream::Version,
     user::Assignment,
-    values::Level,
+    values::{Level, RoleName},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
@@ -46,6 +46,8 @@ const USER: &str = "user";
 pub struct RoleRights {
     /// The role.
     pub id: RoleId,
+    /// Its name, so that nobody has to look it up to show it.
+    pub name: RoleName,
     /// What it permits.
     pub permissions: Permissions,
     /// How high it stands.
@@ -94,6 +96,22 @@ impl KnownRights {
             }
         }
         granted
+    }
+
+    /// How high somebody with these assignments stands at `now`. A role that is not known could be the highest.
+    pub fn rank_of(&self, assignments: &[Assignment], now: DateTime<Utc>) -> Option<Level> {
+        let counting = assignments.iter().filter(|assignment| assignment.counts_at(now));
+        let level = |assignment: &Assignment| match self.0.roles.get(&assignment.role_id) {
+            Some(role) if role.permissions.0.is_empty() => None,
+            Some(role) => Some(role.level),
+            None => Some(Level::MAX),
+        };
+        counting.filter_map(level).max()
+    }
+
+    /// The name of a role, if it is known.
+    pub fn name_of(&self, role: RoleId) -> Option<&RoleName> {
+        self.0.roles.get(&role).map(|role| &role.name)
     }
 }
 
@@ -145,21 +163,20 @@ impl Rights {
     /// # Errors
     /// [`RightsError`].
     pub async fn resolve(&self, claims: &Claims, now: DateTime<Utc>) -> Result<Granted, RightsError> {
-        let known = self.known(&claims.roles, now).await?;
+        let known = self.known(at_all(&claims.roles)).await?;
         if known.0.users.get(&claims.sub).is_some_and(|voided| claims.ver < *voided) {
             return Err(RightsError::Voided);
         }
         Ok(known.granted_by(&claims.roles, now))
     }
 
-    /// A copy that knows every role of these assignments. One that it does not know yet is looked up once, right away.
+    /// A copy in which each of these roles has at least this version. If ours has not, it is read once, right away.
     ///
     /// # Errors
     /// [`RightsError::Stale`].
-    pub async fn known(&self, assignments: &[Assignment], now: DateTime<Utc>) -> Result<KnownRights, RightsError> {
+    pub async fn known(&self, mut wanted: impl Iterator<Item = (RoleId, Version)>) -> Result<KnownRights, RightsError> {
         let copy = self.trusted()?;
-        let mut counting = assignments.iter().filter(|assignment| assignment.counts_at(now));
-        if counting.all(|assignment| copy.roles.contains_key(&assignment.role_id)) {
+        if wanted.all(|(role, least)| copy.roles.get(&role).is_some_and(|known| known.version >= least)) {
             return Ok(KnownRights(copy));
         }
         self.refresh_since(copy.read_at).await;
@@ -173,7 +190,8 @@ impl Rights {
     pub fn role_action(&self, role: &RoleState) -> Result<TransactWriteItem, StoreError> {
         let active = role.status == RoleStatus::Active;
         let permissions = if active { role.permissions.clone() } else { Permissions::default() };
-        self.put(ROLE, &RoleRights { id: role.id, permissions, level: role.level, version: role.version })
+        let (id, name, level, version) = (role.id, role.name.clone(), role.level, role.version);
+        self.put(ROLE, &RoleRights { id, name, permissions, level, version })
     }
 
     /// The action that voids a user's tokens signed before `version`, for the transaction of that commit.
@@ -254,4 +272,9 @@ impl Rights {
         }
         Ok(all)
     }
+}
+
+/// The roles of these assignments, at whatever version.
+pub fn at_all(assignments: &[Assignment]) -> impl Iterator<Item = (RoleId, Version)> + '_ {
+    assignments.iter().map(|assignment| (assignment.role_id, Version(1)))
 }

@@ -4,17 +4,24 @@
 //! append, and again on a conflict.
 
 mod append;
+mod claims;
+mod command;
+mod draft;
 mod error;
 mod execute;
 mod folded;
 mod item;
 mod read;
+mod seal_commit;
 mod sealing;
+mod transaction;
 
-pub use append::{Append, Companions};
+pub use append::Companions;
+pub use command::{Command, ExecuteError, Executed, Intent, Outcome};
+pub use draft::Draft;
 pub(crate) use error::unavailable;
 pub use error::{AppendError, StoreError};
-pub use execute::{ExecuteError, Executed, Intent, Outcome, Plan, Streams};
+pub use execute::Streams;
 pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
 pub use item::{Undecodable, decode_image, decode_item};
 pub use read::{Commit, Range};

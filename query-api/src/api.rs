@@ -1,6 +1,6 @@
 //! The table of contents: every route of query-api with its document.
 
-use platform::http::document::titled;
+use platform::http::{Problem, document::titled};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,8 +16,13 @@ pub fn document() -> OpenApi {
     titled(documented().into_openapi(), "FieldFuze query-api")
 }
 
+/// The schemas that only shared answers name.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(Problem)))]
+struct Schemas;
+
 fn documented() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(users::me::me))
         .routes(routes!(users::list::list))
         .routes(routes!(users::get::get))

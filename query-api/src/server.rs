@@ -31,7 +31,9 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let clock = state.context.clock.clone();
     let measured = middleware::from_fn_with_state(state.lag.clone(), lag::state_lag);
     let (routes, _) = api::routes(state).split_for_parts();
-    let routes = routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(&WITH_QUERY, request, next)));
+    let routes = routes.layer(middleware::from_fn(|request, next| {
+        query::refuse_unknown(|route| WITH_QUERY.contains(&route), request, next)
+    }));
     let routes = routes.layer(measured).merge(document::routes()?).merge(health::routes(readiness));
     let served = serve::serve(listener, layers::wrap(routes, clock), shutdown).await;
     polling.iter().for_each(tokio::task::JoinHandle::abort);

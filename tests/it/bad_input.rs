@@ -92,8 +92,10 @@ async fn every_kind_of_bad_input_has_its_own_answer_and_writes_nothing() {
     assert_problem(&api.get("/v1/users?page=2").await, 400, "invalid-query", &[]);
     assert_problem(&api.get_since("/v1/users", "nonsense").await, 400, "invalid-consistency-token", &[]);
 
-    let dry = "/v1/users?validate_only=true";
-    assert_problem(&api.post(dry, &new_user(1)).await, 400, "invalid-query", &[]);
+    for query in ["validate=true", "validate_only=perhaps", "validate_only=true&x=1"] {
+        let path = format!("/v1/users?{query}");
+        assert_problem(&api.post(&path, &new_user(1)).await, 400, "invalid-query", &[]);
+    }
     let earlier = format!("{unknown}?at=2026-01-02T03:04:05Z");
     assert_problem(&api.get(&earlier).await, 400, "invalid-query", &[]);
     let backwards = "/v1/audit?from=2026-01-02T00:30:00Z&to=2026-01-02T00:15:00Z";

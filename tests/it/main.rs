@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 mod bad_input;
+mod commands;
 mod cost;
 mod crash;
 mod log;

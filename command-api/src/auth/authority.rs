@@ -1,15 +1,16 @@
-//! What a caller may give to others: nothing above their own level, no permission that they lack.
+//! What a caller may give to others and whom they may change: nothing and nobody above their own level, no permission
+//! that they lack.
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use events::{
+    ids::UserId,
     permission::Permissions,
-    user::{Assignment, Status},
+    user::{Assignment, Status, UserState},
     values::Level,
 };
 use platform::{
     http::{Problem, auth::Caller},
-    rights::{Granted, KnownRights, RightsError},
+    rights::{Granted, at_all},
 };
 
 use crate::state::AppState;
@@ -28,9 +29,9 @@ impl Authority {
     pub async fn of(state: &AppState, caller: &Caller) -> Result<Self, Problem> {
         let now = state.context.clock.now();
         let folded = state.context.users.load(caller.user().into()).await?;
-        let assignments =
-            folded.state.filter(|user| user.status == Status::Active).map(|user| user.roles).unwrap_or_default();
-        let known = state.context.rights.known(&assignments, now).await.map_err(|_| Problem::unavailable())?;
+        let active = folded.state.filter(|user| user.status == Status::Active);
+        let assignments: Vec<Assignment> = active.map(|user| user.roles).unwrap_or_default();
+        let known = state.context.rights.known(at_all(&assignments)).await.map_err(|_| Problem::unavailable())?;
         Ok(Self { granted: known.granted_by(&assignments, now) })
     }
 
@@ -39,7 +40,7 @@ impl Authority {
     /// # Errors
     /// 403.
     pub fn covers(&self, level: Level, permissions: &Permissions) -> Result<(), Problem> {
-        require_level(self.granted.level, Some(level))?;
+        self.reaches(Some(level))?;
         match self.granted.permissions.first_lacking(permissions) {
             None => Ok(()),
             Some(lacking) => {
@@ -48,33 +49,25 @@ impl Authority {
             }
         }
     }
-}
 
-/// Refuses to change somebody who stands higher than the caller.
-///
-/// # Errors
-/// 403.
-pub fn require_not_above(
-    caller: &Caller,
-    known: &KnownRights,
-    target: &[Assignment],
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
-    require_level(caller.level, known.granted_by(target, now).level)
-}
-
-/// The rights copy, for use inside a decision.
-///
-/// # Errors
-/// 503 when it is too old to be trusted.
-pub async fn known_rights(state: &AppState) -> Result<KnownRights, Problem> {
-    let known = state.context.rights.known(&[], state.context.clock.now()).await;
-    known.map_err(|_: RightsError| Problem::unavailable())
-}
-
-fn require_level(own: Option<Level>, wanted: Option<Level>) -> Result<(), Problem> {
-    if wanted <= own {
-        return Ok(());
+    fn reaches(&self, wanted: Option<Level>) -> Result<(), Problem> {
+        if wanted <= self.granted.level {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "level-too-high", "That is above your own level"))
     }
-    Err(Problem::new(StatusCode::FORBIDDEN, "level-too-high", "That is above your own level"))
+}
+
+/// Refuses to change somebody who stands higher than the caller. Most users have no level at all: then nothing more has
+/// to be read.
+///
+/// # Errors
+/// 403 or 503.
+pub async fn require_not_above(state: &AppState, caller: &Caller, target: &UserState) -> Result<(), Problem> {
+    let itself = |target: UserId| target == caller.user();
+    let known = state.context.rights.known(at_all(&target.roles)).await.map_err(|_| Problem::unavailable())?;
+    match known.rank_of(&target.roles, state.context.clock.now()) {
+        Some(rank) if !itself(target.id) => Authority::of(state, caller).await?.reaches(Some(rank)),
+        _ => Ok(()),
+    }
 }

@@ -1,24 +1,25 @@
 //! `POST /v1/auth/login`
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{
     claim::Claim,
     decider::Decider,
-    envelope::{Actor, Metadata},
+    envelope::Actor,
     ids::SessionId,
-    session::{Session, SessionCommand, SessionRefusal, SessionStarted},
+    session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionStarted},
     stream::Category,
     user::{Status, UserState},
 };
 use platform::{
     http::{
         Problem,
+        documented::{Bodied, Served},
         fields::Fields,
         json::{Body, KnownFields},
-        layers::Trip,
     },
-    store::{Intent, Plan},
+    store::{Command, Companions, Draft, Folded, Intent},
     tokens::{ACCESS_TOKEN_LIFETIME, AUDIENCE, Claims},
 };
 use secrecy::SecretString;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    command::{self, nothing_taken, refused},
+    command::{Refused, metadata, nothing_taken, problem},
     passwords::PasswordError,
     state::AppState,
 };
@@ -38,7 +39,7 @@ const SESSION_LIFETIME: TimeDelta = TimeDelta::days(30);
 const MAX_IDENTIFIER_BYTES: usize = 1_024;
 
 /// Who signs in.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub struct LoginRequest {
     /// E-mail address or user name.
     #[schema(required, example = "admin@fieldfuze.local")]
@@ -53,7 +54,7 @@ impl KnownFields for LoginRequest {
 }
 
 /// What a sign-in gives.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct LoginAnswer {
     /// For the `Authorization` header (RFC 9068).
     access_token: String,
@@ -73,12 +74,8 @@ pub struct LoginAnswer {
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Signed in", body = LoginAnswer),
-        (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "No such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is missing or unknown", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many sign-ins, or something does not answer", body = Problem, content_type = "application/problem+json"),
+        Served, Bodied,
     )
 )]
 pub async fn login(
@@ -130,16 +127,28 @@ async fn start(state: &AppState, user: &UserState) -> Result<LoginAnswer, Proble
     let expires_at = now + SESSION_LIFETIME;
     let wish = SessionStarted { user_id: user.id, expires_at };
     let family = state.credentials.begin_family_action(session, user.id, expires_at)?;
-    let Trip { correlation_id, traceparent } = Trip::current();
-    let actor = Actor::User(user.id);
-    let metadata = Metadata { actor, reason: None, correlation_id, causation_id: None, traceparent };
-    let intent = Intent { metadata, expected: None, replay: None };
-    let started = state.sessions.execute(session.into(), &intent, |folded| {
-        let events = Session::decide(&folded.state, SessionCommand::Start(wish.clone()))?;
-        Ok::<_, SessionRefusal>(Plan { events, companions: vec![family.clone()] })
-    });
-    started.await.map_err(|error| command::problem(error, refused, nothing_taken))?;
+    let intent = Intent::of(metadata(Actor::User(user.id), None));
+    let started = state.sessions.execute(session.into(), &intent, Starting { wish, family }).await;
+    started.map_err(|error| problem(error, nothing_taken))?;
     tokens(state, user, session, now)
+}
+
+/// A session begins together with its family of refresh tokens.
+struct Starting {
+    wish: SessionStarted,
+    family: TransactWriteItem,
+}
+
+impl Command<Session> for Starting {
+    type Refusal = Refused<SessionRefusal>;
+
+    fn decide(&self, folded: &Folded<Option<SessionStarted>>) -> Result<Vec<SessionEvent>, Self::Refusal> {
+        Ok(Session::decide(&folded.state, SessionCommand::Start(self.wish.clone()))?)
+    }
+
+    fn beside(&self, _: &Draft<Session>) -> Result<Companions, Self::Refusal> {
+        Ok(vec![self.family.clone()])
+    }
 }
 
 fn tokens(state: &AppState, user: &UserState, sid: SessionId, now: DateTime<Utc>) -> Result<LoginAnswer, Problem> {

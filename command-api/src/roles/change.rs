@@ -1,36 +1,33 @@
 //! `PATCH /v1/roles/{id}`
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use events::{
     ids::RoleId,
     permission::Permission,
     role::{RoleChanged, RoleCommand},
-    values::{Description, RoleName},
+    values::{Description, Reason, RoleName},
 };
 use platform::http::{
     Problem,
     auth::Caller,
-    bodies::RoleBody,
-    consistency::IfMatch,
+    documented::{self, Bodied, Guarded, MustMatch, Named, Served, Versioned},
     fields::Fields,
+    id::Id,
     json::{Body, KnownFields},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{execute, level, permissions, whole};
+use super::{Change, level, permissions, whole};
 use crate::{
     auth::authority::Authority,
-    command::{Ask, IdempotencyKey, entity_id},
+    command::Ask,
+    conditions::{Conditions, DryRun, IfMatchRequired, Repeatable},
     state::AppState,
 };
 
 /// The fields to change; those left out stay.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub struct ChangeRole {
     /// New name.
     name: Option<String>,
@@ -42,10 +39,13 @@ pub struct ChangeRole {
     /// New permissions, all of them.
     #[schema(min_items = 1)]
     permissions: Option<Vec<String>>,
+    /// Why, 1 to 500 characters; recorded in the history.
+    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    reason: Option<String>,
 }
 
 impl KnownFields for ChangeRole {
-    const FIELDS: &'static [&'static str] = &["name", "description", "level", "permissions"];
+    const FIELDS: &'static [&'static str] = &["name", "description", "level", "permissions", "reason"];
 }
 
 /// Change a role.
@@ -55,46 +55,33 @@ impl KnownFields for ChangeRole {
     patch, path = "/v1/roles/{id}", tag = "roles", operation_id = "change_role",
     security(("bearer" = [])),
     request_body = ChangeRole,
-    params(
-        ("id" = Uuid, Path, description = "The role"),
-        ("If-Match" = String, Header, description = "The ETag that you read, or `*`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that it can be repeated safely"),
-    ),
+    params(("id" = Uuid, Path, description = "The role"), IfMatchRequired, Repeatable, DryRun),
     responses(
-        (status = 200, description = "The whole role", body = RoleBody, headers(("ETag" = String), ("Consistency-Token" = String))),
-        (status = 400, description = "Not JSON, or a bad header", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing, or above your level", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such role", body = Problem, content_type = "application/problem+json"),
+        documented::RoleChanged,
         (status = 409, description = "`role-name-taken`, `role-retired` or `conflict`", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Changed since you read it", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A value is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 428, description = "If-Match is missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        Guarded, Served, Bodied, Named, Versioned, MustMatch,
     )
 )]
 pub async fn change(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    Id(id): Id<RoleId>,
+    conditions: Conditions,
     Body(request): Body<ChangeRole>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_WRITE)?;
-    let id: RoleId = entity_id(&id)?;
-    let expected = Some(if_match.required()?);
-    let wish = parse(request)?;
+    conditions.must_match()?;
+    let (wish, reason) = parse(request)?;
     let authority = Authority::of(&state, &caller).await?;
-    let ask = Ask { operation: "change role", actor: caller.actor(), reason: None, expected, key: &key };
-    let intent = ask.intent(&state, &(id, &wish));
-    let executed = execute(&state, &authority, id, &intent, RoleCommand::Change(wish)).await?;
-    whole(StatusCode::OK, id, &executed)
+    let fingerprint = (id, &wish, &reason);
+    let ask = Ask { operation: "change role", actor: caller.actor(), reason: reason.clone() };
+    let intent = ask.intent(&state, &conditions, &fingerprint);
+    let wish = RoleCommand::Change(wish);
+    let executed = Change { state: &state, authority: &authority, wish, conditions: &conditions }.execute(id, &intent);
+    Ok(whole(StatusCode::OK, id, &executed.await?))
 }
 
-fn parse(request: ChangeRole) -> Result<RoleChanged, Problem> {
+fn parse(request: ChangeRole) -> Result<(RoleChanged, Option<Reason>), Problem> {
     let mut fields = Fields::default();
     let change = RoleChanged {
         name: fields.optional("/name", request.name, |text| RoleName::parse(&text)),
@@ -102,5 +89,6 @@ fn parse(request: ChangeRole) -> Result<RoleChanged, Problem> {
         level: fields.optional("/level", request.level, level),
         permissions: fields.optional("/permissions", request.permissions, permissions),
     };
-    fields.finish(Some(change))
+    let reason = fields.optional("/reason", request.reason, |text| Reason::parse(&text));
+    fields.finish(Some((change, reason)))
 }

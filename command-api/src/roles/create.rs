@@ -5,29 +5,31 @@ use events::{
     ids::RoleId,
     permission::Permission,
     role::{RoleCommand, RoleCreated},
-    values::{Description, RoleName},
+    values::{Description, Reason, RoleName},
 };
 use platform::http::{
     Problem,
     auth::Caller,
     bodies::RoleBody,
+    documented::{Bodied, Guarded, Served, Validated, Versioned},
     fields::Fields,
     json::{Body, KnownFields},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{execute, level, permissions, whole};
+use super::{Change, level, permissions, whole};
 use crate::{
     auth::authority::Authority,
-    command::{Ask, IdempotencyKey},
+    command::Ask,
+    conditions::{Conditions, DryRun, Repeatable},
     state::AppState,
 };
 
 const OPERATION: &str = "create role";
 
 /// A new role.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub struct CreateRole {
     /// Its name, unique among the active roles; 1 to 100 characters.
     #[schema(required, example = "Dispatcher")]
@@ -41,10 +43,13 @@ pub struct CreateRole {
     /// What it permits, at least one: `area:action`, or `*` for everything.
     #[schema(required, min_items = 1, example = json!(["users:read"]))]
     permissions: Option<Vec<String>>,
+    /// Why, 1 to 500 characters; recorded in the history.
+    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    reason: Option<String>,
 }
 
 impl KnownFields for CreateRole {
-    const FIELDS: &'static [&'static str] = &["name", "description", "level", "permissions"];
+    const FIELDS: &'static [&'static str] = &["name", "description", "level", "permissions", "reason"];
 }
 
 /// Create a role.
@@ -54,37 +59,37 @@ impl KnownFields for CreateRole {
     post, path = "/v1/roles", tag = "roles", operation_id = "create_role",
     security(("bearer" = [])),
     request_body = CreateRole,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that it can be repeated safely")),
+    params(Repeatable, DryRun),
     responses(
-        (status = 201, description = "Created", body = RoleBody,
-            headers(("Location" = String), ("ETag" = String), ("Consistency-Token" = String))),
-        (status = 400, description = "Not JSON, or a bad header", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing, or above your level", body = Problem, content_type = "application/problem+json"),
+        (status = 201, description = "The whole role", body = RoleBody, headers(
+            ("Location" = String, description = "The role's path"),
+            ("ETag" = String, description = "The version, for `If-Match`"),
+            ("Consistency-Token" = String, description = "For reads that must not be older"),
+            ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
+        )),
         (status = 409, description = "`role-name-taken` or `conflict`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A value is not valid, or the key was used for another request", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        Validated, Guarded, Served, Bodied, Versioned,
     )
 )]
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
-    key: IdempotencyKey,
+    conditions: Conditions,
     Body(request): Body<CreateRole>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_WRITE)?;
-    let new = parse(request)?;
+    let (new, reason) = parse(request)?;
     let authority = Authority::of(&state, &caller).await?;
-    let id = RoleId(key.created_id(&state, OPERATION, caller.actor()));
-    let ask = Ask { operation: OPERATION, actor: caller.actor(), reason: None, expected: None, key: &key };
-    let intent = ask.intent(&state, &new);
-    let executed = execute(&state, &authority, id, &intent, RoleCommand::Create(new)).await?;
-    whole(StatusCode::CREATED, id, &executed)
+    let id = RoleId(conditions.created_id(&state, OPERATION, caller.actor()));
+    let fingerprint = (&new, &reason);
+    let ask = Ask { operation: OPERATION, actor: caller.actor(), reason: reason.clone() };
+    let intent = ask.intent(&state, &conditions, &fingerprint);
+    let wish = RoleCommand::Create(new);
+    let executed = Change { state: &state, authority: &authority, wish, conditions: &conditions }.execute(id, &intent);
+    Ok(whole(StatusCode::CREATED, id, &executed.await?))
 }
 
-fn parse(request: CreateRole) -> Result<RoleCreated, Problem> {
+fn parse(request: CreateRole) -> Result<(RoleCreated, Option<Reason>), Problem> {
     let mut fields = Fields::default();
     let name = fields.required("/name", request.name, |text| RoleName::parse(&text));
     let description = fields.optional("/description", request.description, |text| Description::parse(&text));
@@ -98,5 +103,6 @@ fn parse(request: CreateRole) -> Result<RoleCreated, Problem> {
             permissions: permissions?,
         })
     };
-    fields.finish(whole())
+    let reason = fields.optional("/reason", request.reason, |text| Reason::parse(&text));
+    fields.finish(whole().map(|whole| (whole, reason)))
 }

@@ -1,48 +1,52 @@
 //! `PUT /v1/users/{id}/roles/{role_id}`
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use events::{
     ids::{RoleId, UserId},
     permission::Permission,
     role::RoleStatus,
-    user::{AssignRole, UserCommand, UserEvent, UserState},
-    values::{Invalid, Scope},
+    user::{AssignRole, User, UserCommand, UserEvent, UserRefusal, UserState},
+    values::{Invalid, Reason, Scope},
 };
-use platform::http::{
-    Problem,
-    auth::Caller,
-    bodies::UserBody,
-    consistency::IfMatch,
-    fields::Fields,
-    json::{KnownFields, OptionalBody},
+use platform::{
+    http::{
+        Problem,
+        auth::Caller,
+        documented::{Bodied, Erasable, Guarded, Named, Served, UserChanged, Versioned},
+        fields::Fields,
+        id::Id,
+        json::{KnownFields, OptionalBody},
+    },
+    store::{Command, Companions, Draft, Folded},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Change, problem, whole};
 use crate::{
-    auth::authority::{Authority, known_rights},
-    command::{Ask, IdempotencyKey, entity_id, nothing_taken},
+    auth::authority::Authority,
+    command::{Ask, Refused},
+    conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     state::AppState,
 };
 
 /// On what terms.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct Terms {
     /// Where it shall hold, for other services; everywhere when left out.
-    #[schema(example = "branch:austin")]
+    #[schema(nullable = false, example = "branch:austin")]
     scope: Option<String>,
     /// When it shall end (RFC 3339); never when left out.
+    #[schema(nullable = false, format = DateTime)]
     expires_at: Option<String>,
+    /// Why, 1 to 500 characters; recorded in the history.
+    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    reason: Option<String>,
 }
 
 impl KnownFields for Terms {
-    const FIELDS: &'static [&'static str] = &["scope", "expires_at"];
+    const FIELDS: &'static [&'static str] = &["scope", "expires_at", "reason"];
 }
 
 /// Give a user a role.
@@ -55,52 +59,59 @@ impl KnownFields for Terms {
     params(
         ("id" = Uuid, Path, description = "The user"),
         ("role_id" = Uuid, Path, description = "The role"),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read, or `*`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that it can be repeated safely"),
+        IfMatchAllowed, Repeatable, DryRun,
     ),
     responses(
-        (status = 200, description = "The whole user", body = UserBody, headers(("ETag" = String), ("Consistency-Token" = String))),
-        (status = 400, description = "Not JSON, or a bad header", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing, or above your level", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such user or role", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`role-retired`, `too-many-roles` or `conflict`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Erased", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Changed since you read it", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A value is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        UserChanged,
+        (status = 409, description = "`role-retired`, `too-many-roles`, `last-administrator` or `conflict`", body = Problem, content_type = "application/problem+json"),
+        Guarded, Served, Bodied, Named, Erasable, Versioned,
     )
 )]
 pub async fn assign_role(
     State(state): State<AppState>,
     caller: Caller,
-    Path((id, role_id)): Path<(String, String)>,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    Id((id, role_id)): Id<(UserId, RoleId)>,
+    conditions: Conditions,
     OptionalBody(request): OptionalBody<Terms>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_ASSIGN)?;
-    let id: UserId = entity_id(&id)?;
-    let role_id: RoleId = entity_id(&role_id)?;
-    let terms = parse(request, role_id, state.context.clock.now())?;
+    let (terms, reason) = parse(request, role_id, state.context.clock.now())?;
     let role = state.context.roles.load(role_id.into()).await?.state.ok_or_else(Problem::not_found)?;
-    if role.status == RoleStatus::Retired {
-        return Err(Problem::new(StatusCode::CONFLICT, "role-retired", "The role is retired"));
-    }
     Authority::of(&state, &caller).await?.covers(role.level, &role.permissions)?;
 
-    let fingerprint = (id, role_id, terms.scope.clone(), terms.expires_at);
-    let ask = Ask { operation: "assign role", actor: caller.actor(), reason: None, expected: if_match.0, key: &key };
-    let intent = ask.intent(&state, &fingerprint);
-    let known = known_rights(&state).await?;
-    let change = Change { state: &state, caller: &caller, known: &known, narrows: replaces_terms };
-    let executed = change
-        .execute(id, &intent, UserCommand::AssignRole(terms))
-        .await
-        .map_err(|error| problem(error, nothing_taken))?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    let fingerprint = (id, role_id, &terms.scope, terms.expires_at, &reason);
+    let ask = Ask { operation: "assign role", actor: caller.actor(), reason: reason.clone() };
+    let intent = ask.intent(&state, &conditions, &fingerprint);
+    let wish = UserCommand::AssignRole(terms);
+    let change = Change { state: &state, caller: &caller, wish, narrows: replaces_terms };
+    let executed = state.context.users.execute(id.into(), &intent, Assign { change, status: role.status }).await;
+    whole(&state, StatusCode::OK, id, &executed.map_err(problem)?).await
+}
+
+/// The change, with what is known of the role.
+struct Assign<'a> {
+    change: Change<'a>,
+    status: RoleStatus,
+}
+
+impl Command<User> for Assign<'_> {
+    type Refusal = Refused<UserRefusal>;
+
+    async fn authorise(&self, folded: &Folded<Option<UserState>>) -> Result<(), Self::Refusal> {
+        self.change.authorise(folded).await
+    }
+
+    fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
+        let events = self.change.decide(folded)?;
+        if self.status == RoleStatus::Retired {
+            return Err(Refused::with(Problem::new(StatusCode::CONFLICT, "role-retired", "The role is retired")));
+        }
+        Ok(events)
+    }
+
+    fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
+        self.change.beside(draft)
+    }
 }
 
 /// New terms may be narrower than the old ones.
@@ -111,15 +122,13 @@ fn replaces_terms(user: &UserState, events: &[UserEvent]) -> bool {
     })
 }
 
-fn parse(request: Terms, role_id: RoleId, now: DateTime<Utc>) -> Result<AssignRole, Problem> {
-    let refuse = |code, message: &str| Invalid { code, message: message.to_owned() };
+fn parse(request: Terms, role_id: RoleId, now: DateTime<Utc>) -> Result<(AssignRole, Option<Reason>), Problem> {
     let mut fields = Fields::default();
     let scope = fields.optional("/scope", request.scope, |text| Scope::parse(&text));
     let expires_at = fields.optional("/expires_at", request.expires_at, |text| {
-        let end =
-            DateTime::parse_from_rfc3339(&text).map_err(|_| refuse("invalid-time", "must be an RFC 3339 time"))?;
-        let end = end.to_utc();
-        if end > now { Ok(end) } else { Err(refuse("in-the-past", "must lie in the future")) }
+        let invalid = |_| Invalid { code: "invalid-time", message: "must be an RFC 3339 time".to_owned() };
+        DateTime::parse_from_rfc3339(&text).map(|end| end.to_utc()).map_err(invalid)
     });
-    fields.finish(Some(AssignRole { role_id, scope, expires_at }))
+    let reason = fields.optional("/reason", request.reason, |text| Reason::parse(&text));
+    fields.finish(Some((AssignRole { role_id, scope, expires_at, now }, reason)))
 }

@@ -1,36 +1,32 @@
 //! `PATCH /v1/users/{id}`
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use events::{
     ids::UserId,
     permission::Permission,
     user::{ChangeProfile, UserCommand},
-    values::{Email, Locale, PersonName, Phone, TimeZone, Username},
+    values::{Email, Locale, PersonName, Phone, Reason, TimeZone, Username},
 };
 use platform::http::{
     Problem,
     auth::Caller,
-    bodies::UserBody,
-    consistency::IfMatch,
+    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned},
     fields::Fields,
+    id::Id,
     json::{Body, KnownFields},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Change, problem, taken, whole};
+use super::{Change, never, taken, whole};
 use crate::{
-    auth::authority::known_rights,
-    command::{Ask, IdempotencyKey, entity_id},
+    command::{self, Ask},
+    conditions::{Conditions, DryRun, IfMatchRequired, Repeatable},
     state::AppState,
 };
 
 /// The fields to change; those left out stay.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct ChangeUser {
     /// New e-mail address.
     email: Option<String>,
@@ -45,12 +41,16 @@ pub struct ChangeUser {
     /// New language tag.
     locale: Option<String>,
     /// New time zone.
+    #[schema(nullable = false, example = "America/Chicago")]
     time_zone: Option<String>,
+    /// Why, 1 to 500 characters; recorded in the history.
+    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    reason: Option<String>,
 }
 
 impl KnownFields for ChangeUser {
     const FIELDS: &'static [&'static str] =
-        &["email", "username", "first_name", "last_name", "phone", "locale", "time_zone"];
+        &["email", "username", "first_name", "last_name", "phone", "locale", "time_zone", "reason"];
 }
 
 /// Change a user's profile.
@@ -58,51 +58,34 @@ impl KnownFields for ChangeUser {
     patch, path = "/v1/users/{id}", tag = "users", operation_id = "change_user",
     security(("bearer" = [])),
     request_body = ChangeUser,
-    params(
-        ("id" = Uuid, Path, description = "The user"),
-        ("If-Match" = String, Header, description = "The ETag that you read, or `*`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that it can be repeated safely"),
-    ),
+    params(("id" = Uuid, Path, description = "The user"), IfMatchRequired, Repeatable, DryRun),
     responses(
-        (status = 200, description = "The whole user", body = UserBody, headers(("ETag" = String), ("Consistency-Token" = String))),
-        (status = 400, description = "Not JSON, or a bad header", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing, or the user stands above you", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
+        UserChanged,
         (status = 409, description = "`email-taken`, `username-taken` or `conflict`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Erased", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "Changed since you read it", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not application/json", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A value is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 428, description = "If-Match is missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        Guarded, Served, Bodied, Named, Erasable, Versioned, MustMatch,
     )
 )]
 pub async fn change(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    Id(id): Id<UserId>,
+    conditions: Conditions,
     Body(request): Body<ChangeUser>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
-    let id: UserId = entity_id(&id)?;
-    let expected = Some(if_match.required()?);
-    let ask = Ask { operation: "change user", actor: caller.actor(), reason: None, expected, key: &key };
-    let intent = ask.intent(&state, &(id, &request));
-    let wish = parse(request)?;
-    let known = known_rights(&state).await?;
-    let change = Change { state: &state, caller: &caller, known: &known, narrows: |_, _| false };
-    let executed = change
-        .execute(id, &intent, UserCommand::ChangeProfile(wish.clone()))
-        .await
-        .map_err(|error| problem(error, taken(wish.email.as_ref(), wish.username.as_ref())))?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    conditions.must_match()?;
+    let fingerprint = serde_json::json!([id, request]);
+    let (wish, reason) = parse(request)?;
+    let intent =
+        Ask { operation: "change user", actor: caller.actor(), reason }.intent(&state, &conditions, &fingerprint);
+    let command = UserCommand::ChangeProfile(wish.clone());
+    let change = Change { state: &state, caller: &caller, wish: command, narrows: never };
+    let executed = change.execute(id, &intent).await;
+    let taken = taken(wish.email.as_ref(), wish.username.as_ref());
+    whole(&state, StatusCode::OK, id, &executed.map_err(|error| command::problem(error, taken))?).await
 }
 
-fn parse(request: ChangeUser) -> Result<ChangeProfile, Problem> {
+fn parse(request: ChangeUser) -> Result<(ChangeProfile, Option<Reason>), Problem> {
     let mut fields = Fields::default();
     let change = ChangeProfile {
         email: fields.optional("/email", request.email, |text| Email::parse(&text)),
@@ -113,5 +96,6 @@ fn parse(request: ChangeUser) -> Result<ChangeProfile, Problem> {
         locale: fields.optional("/locale", request.locale, |text| Locale::parse(&text)),
         time_zone: fields.optional("/time_zone", request.time_zone, |text| TimeZone::parse(&text)),
     };
-    fields.finish(Some(change))
+    let reason = fields.optional("/reason", request.reason, |text| Reason::parse(&text));
+    fields.finish(Some((change, reason)))
 }

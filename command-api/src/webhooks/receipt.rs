@@ -3,20 +3,24 @@
 use axum::{
     body::Bytes,
     extract::{
-        Path, Query, State,
+        Query, State,
         rejection::{BytesRejection, QueryRejection},
     },
     http::{HeaderMap, StatusCode},
 };
 use events::{
     decider::Decider,
-    envelope::{Actor, Metadata},
+    envelope::Actor,
     ids::NotificationId,
-    notification::{Notification, NotificationCommand, NotificationRefusal, Receipt},
+    notification::{Notification, NotificationCommand, NotificationRefusal, NotificationState, Receipt},
 };
 use platform::{
-    http::{Problem, layers::Trip},
-    store::{ExecuteError, Intent},
+    http::{
+        Problem,
+        documented::{Named, Served},
+        id::Id,
+    },
+    store::{ExecuteError, Folded, Intent},
     telnyx::{
         receipt::receipt_of,
         signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
@@ -26,7 +30,7 @@ use platform::{
 use serde::Deserialize;
 
 use crate::{
-    command::{self, entity_id, nothing_taken, refused},
+    command::{Refused, metadata, nothing_taken, problem},
     state::AppState,
 };
 
@@ -52,16 +56,15 @@ pub struct Attempt {
     ),
     responses(
         (status = 204, description = "Taken, or nothing to take"),
-        (status = 400, description = "Not a webhook", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Not signed by Telnyx, or too old", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Others kept changing it; Telnyx tries again", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        Served, Named,
     )
 )]
 pub async fn receipt(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    Id(id): Id<NotificationId>,
     attempt: Result<Query<Attempt>, QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -80,7 +83,6 @@ pub async fn receipt(
     let webhook: Webhook = serde_json::from_slice(&body)
         .map_err(|_| Problem::bad_request("malformed-json", "The body is not a webhook"))?;
     let Some((provider_id, receipt)) = read(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
-    let id: NotificationId = entity_id(&id)?;
     let command = NotificationCommand::Receive { attempt, provider_id, receipt };
     record(&state, id, command).await
 }
@@ -98,16 +100,11 @@ fn read(webhook: &Webhook) -> Option<(String, Receipt)> {
 }
 
 async fn record(state: &AppState, id: NotificationId, command: NotificationCommand) -> Result<StatusCode, Problem> {
-    let Trip { correlation_id, traceparent } = Trip::current();
-    let metadata = Metadata { actor: Actor::Telnyx, reason: None, correlation_id, causation_id: None, traceparent };
-    let intent = Intent { metadata, expected: None, replay: None };
-    let executed = state
-        .context
-        .notifications
-        .execute(id.into(), &intent, |folded| Notification::decide(&folded.state, command.clone()).map(Into::into));
-    match executed.await {
+    let intent = Intent::of(metadata(Actor::Telnyx, None));
+    let decide = |folded: &Folded<Option<NotificationState>>| Ok(Notification::decide(&folded.state, command.clone())?);
+    match state.context.notifications.execute(id.into(), &intent, decide).await {
         // A receipt for what we never sent is acknowledged: repeating it would not help.
-        Ok(_) | Err(ExecuteError::Refused(NotificationRefusal::NotFound)) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => Err(command::problem(error, refused, nothing_taken)),
+        Ok(_) | Err(ExecuteError::Refused(Refused::Rule(NotificationRefusal::NotFound))) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(problem(error, nothing_taken)),
     }
 }

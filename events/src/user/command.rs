@@ -20,6 +20,8 @@ pub enum UserCommand {
     AssignRole(AssignRole),
     /// Take a role away.
     RevokeRole(RoleId),
+    /// Forget the user for ever.
+    Erase,
 }
 
 /// Everything that a new user has.
@@ -71,4 +73,6 @@ pub struct AssignRole {
     pub scope: Option<Scope>,
     /// When it shall end; never when absent.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The moment of the decision: an end must lie behind it, and roles that have ended by it no longer count.
+    pub now: DateTime<Utc>,
 }

@@ -6,12 +6,12 @@ use super::{
     state::{Assignment, Status, UserState},
 };
 use crate::{
-    claim::Claim,
+    claim::{Claim, GuardedSet},
     decider::{Decider, Refusal, RefusalKind},
     envelope::Recorded,
     ids::{RoleId, UserId},
     stream::Category,
-    values::Personal,
+    values::{Locale, Personal, TimeZone},
 };
 
 /// Most roles of one user: all of them travel in the access token, which must stay below the header limits of proxies.
@@ -39,6 +39,9 @@ pub enum UserRefusal {
     /// The user has [`MAX_ASSIGNMENTS`] roles already.
     #[error("a user can have at most {MAX_ASSIGNMENTS} roles")]
     TooManyRoles,
+    /// The role would end before it begins.
+    #[error("an assignment's end must lie in the future")]
+    EndInThePast,
 }
 
 impl Refusal for UserRefusal {
@@ -49,6 +52,7 @@ impl Refusal for UserRefusal {
             Self::NotSuspended(_) => "user-not-suspended",
             Self::Erased => "erased",
             Self::TooManyRoles => "too-many-roles",
+            Self::EndInThePast => "in-the-past",
         }
     }
 
@@ -56,6 +60,7 @@ impl Refusal for UserRefusal {
         match self {
             Self::NotFound => RefusalKind::NotFound,
             Self::Erased => RefusalKind::Gone,
+            Self::EndInThePast => RefusalKind::Invalid { pointer: "/expires_at" },
             Self::Exists | Self::NotSuspended(_) | Self::TooManyRoles => RefusalKind::Conflict,
         }
     }
@@ -63,7 +68,7 @@ impl Refusal for UserRefusal {
 
 impl Decider for User {
     const CATEGORY: Category = Category::User;
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
     type State = Option<UserState>;
     type Event = UserEvent;
     type Command = UserCommand;
@@ -87,11 +92,13 @@ impl Decider for User {
             }
             UserEvent::UserReactivated {} => user.status = user.before_suspension,
             UserEvent::UserRoleAssigned(event) => {
-                user.roles.retain(|held| held.role_id != event.role_id);
+                // Those that have ended go, so that the state stays bounded.
+                user.roles.retain(|held| held.role_id != event.role_id && held.holds_at(recorded.recorded_at));
                 let at = user.roles.partition_point(|held| held.role_id < event.role_id);
                 user.roles.insert(at, assignment(event));
             }
             UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
+            UserEvent::UserErased {} => forget(user),
         }
     }
 
@@ -131,6 +138,7 @@ impl Decider for User {
                 let held = user.roles.iter().any(|held| held.role_id == role_id);
                 Ok(if held { vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })] } else { vec![] })
             }
+            (_, UserCommand::Erase) => Ok(vec![UserEvent::UserErased {}]),
         }
     }
 
@@ -142,6 +150,32 @@ impl Decider for User {
         let username = user.username.known().map(Claim::username);
         email.into_iter().chain(username).collect()
     }
+
+    fn memberships(state: &Self::State) -> BTreeSet<GuardedSet> {
+        let administers = |role: &Assignment| {
+            role.role_id == RoleId::administrator() && role.scope.is_none() && role.expires_at.is_none()
+        };
+        let administrators =
+            state.iter().filter(|user| user.status == Status::Active && user.roles.iter().any(administers));
+        administrators.map(|_| GuardedSet::Administrators).collect()
+    }
+
+    fn is_erased(state: &Self::State) -> bool {
+        state.as_ref().is_some_and(|user| user.status == Status::Erased)
+    }
+}
+
+/// What is left of an erased user: that there was one.
+fn forget(user: &mut UserState) {
+    user.email = Personal::Erased;
+    user.username = Personal::Erased;
+    user.first_name = Personal::Erased;
+    user.last_name = Personal::Erased;
+    user.phone = Personal::Erased;
+    user.locale = Locale::default();
+    user.time_zone = TimeZone::default();
+    user.status = Status::Erased;
+    user.roles.clear();
 }
 
 fn registration(new: Register) -> UserRegistered {
@@ -220,9 +254,11 @@ fn apply(user: &mut UserState, change: &ProfileChanged) {
 fn assign(user: &UserState, terms: AssignRole) -> Result<Vec<UserEvent>, UserRefusal> {
     let held = |role: RoleId| user.roles.iter().find(|held| held.role_id == role);
     let event = RoleAssigned { role_id: terms.role_id, scope: terms.scope, expires_at: terms.expires_at };
+    let holding = user.roles.iter().filter(|held| held.holds_at(terms.now) && held.role_id != event.role_id).count();
     match held(event.role_id) {
+        _ if event.expires_at.is_some_and(|end| end <= terms.now) => Err(UserRefusal::EndInThePast),
         Some(held) if *held == assignment(&event) => Ok(vec![]),
-        None if user.roles.len() >= MAX_ASSIGNMENTS => Err(UserRefusal::TooManyRoles),
+        _ if holding >= MAX_ASSIGNMENTS => Err(UserRefusal::TooManyRoles),
         _ => Ok(vec![UserEvent::UserRoleAssigned(event)]),
     }
 }

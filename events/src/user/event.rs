@@ -24,6 +24,8 @@ pub enum UserEvent {
     UserRoleAssigned(RoleAssigned),
     /// The user lost a role.
     UserRoleRevoked(RoleRevoked),
+    /// The user is forgotten: their key is destroyed in the same transaction, and nothing follows any more.
+    UserErased {},
 }
 
 /// Data of [`UserEvent::UserRegistered`].
@@ -105,10 +107,11 @@ const SUSPENDED: EventType = plain("UserSuspended");
 const REACTIVATED: EventType = plain("UserReactivated");
 const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
 const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
+const ERASED: EventType = plain("UserErased");
 
 impl EventData for UserEvent {
     const CATALOGUE: &'static [EventType] =
-        &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED];
+        &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED, ERASED];
 
     fn event_type(&self) -> &'static EventType {
         match self {
@@ -118,6 +121,7 @@ impl EventData for UserEvent {
             Self::UserReactivated {} => &REACTIVATED,
             Self::UserRoleAssigned(_) => &ROLE_ASSIGNED,
             Self::UserRoleRevoked(_) => &ROLE_REVOKED,
+            Self::UserErased {} => &ERASED,
         }
     }
 }

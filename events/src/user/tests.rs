@@ -1,3 +1,4 @@
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +6,7 @@ use crate::{
     decider::Decider,
     harness::{fold, given},
     ids::{RoleId, derive},
-    values::{Email, Locale, PersonName, Phone, TimeZone, Username},
+    values::{Email, Locale, PersonName, Phone, Scope, TimeZone, Username},
 };
 
 fn ada() -> Register {
@@ -82,8 +83,59 @@ fn only_what_differs_is_recorded() {
 #[test]
 fn a_user_has_a_bounded_number_of_roles() {
     let full = std::iter::once(registered()).chain((0..50).map(assigned));
-    let one_more = UserCommand::AssignRole(AssignRole { role_id: role(50), scope: None, expires_at: None });
+    let one_more = UserCommand::AssignRole(AssignRole {
+        role_id: role(50),
+        scope: None,
+        expires_at: None,
+        now: DateTime::UNIX_EPOCH,
+    });
     given::<User>(full).when(one_more).then_refused(&UserRefusal::TooManyRoles);
+}
+
+#[test]
+fn a_role_that_has_ended_does_not_count_and_one_that_would_end_at_once_is_not_given() {
+    let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+    let ending = |number| {
+        UserEvent::UserRoleAssigned(RoleAssigned { role_id: role(number), scope: None, expires_at: Some(at(60)) })
+    };
+    let full = || std::iter::once(registered()).chain((0..50).map(ending));
+    let new = |end, now| AssignRole { role_id: role(50), scope: None, expires_at: end, now };
+    given::<User>(full()).when(UserCommand::AssignRole(new(None, at(59)))).then_refused(&UserRefusal::TooManyRoles);
+    let past = UserCommand::AssignRole(new(Some(at(60)), at(60)));
+    given::<User>(full()).when(past).then_refused(&UserRefusal::EndInThePast);
+    given::<User>(full()).when(UserCommand::AssignRole(new(None, at(60)))).then([assigned(50)]);
+    // The fold lets go of what has ended by the time of the next assignment.
+    let later = full().chain((51..70).map(assigned));
+    assert!(fold::<User>(later).unwrap().roles.len() <= 50);
+}
+
+#[test]
+fn an_erased_user_is_nobody_for_ever() {
+    given::<User>([registered()]).when(UserCommand::Erase).then([UserEvent::UserErased {}]);
+    given::<User>([]).when(UserCommand::Erase).then_refused(&UserRefusal::NotFound);
+    let erased = [registered(), assigned(1), UserEvent::UserErased {}];
+    for command in [UserCommand::Erase, UserCommand::Suspend, UserCommand::Register(ada())] {
+        given::<User>(erased.clone()).when(command).then_refused(&UserRefusal::Erased);
+    }
+    let state = fold::<User>(erased);
+    assert!(User::is_erased(&state) && User::claims(&state).is_empty());
+    assert_eq!(state.unwrap().roles, []);
+}
+
+#[test]
+fn an_administrator_is_active_and_has_the_role_everywhere_and_without_end() {
+    let member = |events: &[UserEvent]| !User::memberships(&fold::<User>(events.to_vec())).is_empty();
+    let active =
+        User::decide(&None, UserCommand::Register(Register { with_password: true, ..ada() })).unwrap().remove(0);
+    let role = |scope, expires_at| {
+        UserEvent::UserRoleAssigned(RoleAssigned { role_id: RoleId::administrator(), scope, expires_at })
+    };
+    assert!(member(&[active.clone(), role(None, None)]));
+    assert!(!member(&[registered(), role(None, None)]));
+    assert!(!member(&[active.clone(), role(Some(Scope::parse("branch:austin").unwrap()), None)]));
+    assert!(!member(&[active.clone(), role(None, Some(DateTime::<Utc>::MAX_UTC))]));
+    assert!(!member(&[active.clone(), role(None, None), UserEvent::UserSuspended {}]));
+    assert!(!member(&[active, role(None, None), UserEvent::UserErased {}]));
 }
 
 #[test]
@@ -106,7 +158,13 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         change,
         Just(UserCommand::Suspend),
         Just(UserCommand::Reactivate),
-        (0_u8..3).prop_map(|n| UserCommand::AssignRole(AssignRole { role_id: role(n), scope: None, expires_at: None })),
+        Just(UserCommand::Erase),
+        (0_u8..3).prop_map(|n| UserCommand::AssignRole(AssignRole {
+            role_id: role(n),
+            scope: None,
+            expires_at: None,
+            now: DateTime::UNIX_EPOCH
+        })),
         (0_u8..3).prop_map(|n| UserCommand::RevokeRole(role(n))),
     ]
 }

@@ -1,7 +1,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::stream::StreamId;
+use chrono::{DateTime, Utc};
+use events::{commit::timestamp, stream::StreamId};
 use moka::future::Cache;
 
 use super::{NotSealed, SealingKey};
@@ -10,8 +11,12 @@ use crate::tables::{KEYS, Names};
 /// Most data keys kept open at once: about 1 MB.
 const CACHED_KEYS: u64 = 10_000;
 
-/// How long an open key is kept. It bounds how long after an erasure another process can still open sealed fields.
-const CACHED_FOR: Duration = Duration::from_mins(1);
+/// How long an open key is kept. It bounds how long after an erasure another process can still open sealed fields: as
+/// long as a revoked right may go on working.
+const CACHED_FOR: Duration = Duration::from_secs(5);
+
+/// Attribute by which a row is a tombstone.
+pub(crate) const ERASED_AT: &str = "erased_at";
 
 /// The data keys of the subjects, each in a row of table `keys`, wrapped.
 #[derive(Clone)]
@@ -87,7 +92,7 @@ impl Keyring {
             .await
             .map_err(|error| KeyError::Unavailable(Box::new(error.into())))?;
         let item = answer.item.ok_or(KeyError::Missing(subject))?;
-        if item.contains_key("erased_at") {
+        if item.contains_key(ERASED_AT) {
             return Ok(SubjectKey::Erased);
         }
         let wrapped = item.get("wrapped").and_then(|value| value.as_s().ok());
@@ -113,6 +118,19 @@ impl Keyring {
             ("wrapped".to_owned(), AttributeValue::S(wrapped)),
         ]);
         Ok(MintedKey { key: Arc::new(key), item })
+    }
+
+    /// The item that takes the place of a subject's key for ever.
+    pub fn tombstone(subject: StreamId, erased_at: DateTime<Utc>) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("subject".to_owned(), AttributeValue::S(subject.to_string())),
+            (ERASED_AT.to_owned(), AttributeValue::S(timestamp(erased_at))),
+        ])
+    }
+
+    /// Lets go of the open key of an erased subject.
+    pub async fn forget(&self, subject: StreamId) {
+        self.open.invalidate(&subject).await;
     }
 
     /// Keeps a minted key open once its row is durable.

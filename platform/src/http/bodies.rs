@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A user.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct UserBody {
     /// The user's id.
     pub id: Uuid,
@@ -132,8 +132,38 @@ impl From<&RoleState> for RoleBody {
     }
 }
 
+/// What a write would record.
+#[derive(Serialize, ToSchema)]
+pub struct DryRunBody {
+    /// The events, in order; none when nothing would change.
+    pub events: Vec<PlannedEvent>,
+}
+
+/// What a change answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Changed<T> {
+    /// The object after it.
+    Whole(T),
+    /// What would be recorded.
+    Planned(DryRunBody),
+}
+
+/// An event that was not recorded.
+#[derive(Serialize, ToSchema)]
+pub struct PlannedEvent {
+    /// What would happen.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Number of the shape of `data`.
+    pub schema: u32,
+    /// The event's own data.
+    #[schema(value_type = Object)]
+    pub data: Map<String, Value>,
+}
+
 /// One event of the log.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct EventBody {
     /// The event's id.
     pub event_id: Uuid,

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use events::stream::Version;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,6 +35,12 @@ pub struct Problem {
     /// What is wrong with which part of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The version that was expected, where versions disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_version: Option<u64>,
+    /// The version that it has, where versions disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual_version: Option<u64>,
     /// Names the request in our logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
@@ -67,6 +74,8 @@ impl Problem {
             code,
             detail: None,
             errors: Vec::new(),
+            expected_version: None,
+            actual_version: None,
             trace_id: None,
             headers: Vec::new(),
         }
@@ -76,6 +85,14 @@ impl Problem {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says which versions disagree.
+    #[must_use]
+    pub fn versions(mut self, expected: Version, actual: Version) -> Self {
+        self.expected_version = Some(expected.0);
+        self.actual_version = Some(actual.0);
         self
     }
 

@@ -1,6 +1,6 @@
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use events::{
-    claim::Claim,
+    claim::{Claim, GuardedSet},
     event::Unreadable,
     stream::{StreamId, Version},
 };
@@ -72,6 +72,9 @@ pub enum AppendError {
     /// Somebody else holds a unique value.
     #[error("a unique value is taken")]
     ClaimTaken(Claim),
+    /// The stream is the last member of a set that must not become empty.
+    #[error("the last member of a guarded set cannot leave it")]
+    LastMember(GuardedSet),
     /// A condition that the caller put beside the commit does not hold; its place among the companions.
     #[error("a companion's condition does not hold")]
     CompanionRefused(usize),

@@ -2,14 +2,14 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use events::{
-    claim::Claim,
     decider::Decider,
-    envelope::{Metadata, Recorded},
     stream::{ExpectedVersion, StreamId, Version},
 };
 use moka::future::Cache;
 
-use super::{Append, AppendError, Companions, EventStore, Folded, Replay, StoreError};
+use super::{
+    AppendError, Command, Companions, Draft, EventStore, ExecuteError, Executed, Folded, Intent, Outcome, StoreError,
+};
 
 /// Tries per command when others write the same stream; each try sees what the winner did.
 const TRIES: usize = 12;
@@ -36,89 +36,6 @@ pub struct Streams<D: Decider> {
     warm: Cache<StreamId, Arc<Folded<D::State>>>,
 }
 
-/// Who wants it and under what conditions.
-#[derive(Debug, Clone)]
-pub struct Intent {
-    /// What is recorded beside the events.
-    pub metadata: Metadata,
-    /// The version that the caller believes the stream to have.
-    pub expected: Option<ExpectedVersion>,
-    /// By what a repeat of the request is recognised.
-    pub replay: Option<Replay>,
-}
-
-/// What a decision leads to.
-#[derive(Debug)]
-pub struct Plan<E> {
-    /// Events to append; none when the effect is there already.
-    pub events: Vec<E>,
-    /// What is written along with them.
-    pub companions: Companions,
-}
-
-impl<E> From<Vec<E>> for Plan<E> {
-    fn from(events: Vec<E>) -> Self {
-        Self { events, companions: Companions::new() }
-    }
-}
-
-/// How a command ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// A commit was appended.
-    Appended,
-    /// Its effect was there already.
-    Unchanged,
-    /// The same request was answered before; this is the answer it got.
-    Replayed,
-}
-
-/// The end of a command.
-#[derive(Debug)]
-pub struct Executed<D: Decider> {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The state after it (for a replay: after the commit that first answered).
-    pub folded: Folded<D::State>,
-    /// The events that it appended.
-    pub events: Vec<Recorded<D::Event>>,
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecuteError<R> {
-    /// The rules forbid it.
-    #[error("refused")]
-    Refused(R),
-    /// The caller's version is not the stream's.
-    #[error("the stream is at {actual}")]
-    VersionMismatch {
-        /// The stream's version.
-        actual: Version,
-    },
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// Others kept winning.
-    #[error("still a conflict after {TRIES} tries")]
-    Conflict {
-        /// The version that was last tried.
-        tried: Version,
-    },
-    /// Somebody else holds a unique value.
-    #[error("a unique value is taken")]
-    ClaimTaken(Claim),
-    /// A companion's condition does not hold.
-    #[error("a companion's condition does not hold")]
-    CompanionRefused(usize),
-    /// The events are too large.
-    #[error("the events have {0} bytes")]
-    TooLarge(usize),
-    /// The log could not be read or written; for a write the outcome is unknown.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl<D: Decider> Streams<D> {
     /// The streams of a log.
     pub fn new(store: EventStore) -> Self {
@@ -141,55 +58,57 @@ impl<D: Decider> Streams<D> {
         Ok(folded)
     }
 
-    /// A stream's state as this process last knew it, loaded only if it does not: for what need not be the newest.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn warm(&self, stream: StreamId) -> Result<Arc<Folded<D::State>>, StoreError> {
-        match self.warm.get(&stream).await {
-            Some(folded) => Ok(folded),
-            None => self.load(stream).await.map(Arc::new),
-        }
-    }
-
     /// Loads, decides and appends; on a conflict again, a bounded number of times.
     ///
     /// # Errors
     /// [`ExecuteError`].
-    pub async fn execute<R, F>(
+    pub async fn execute<C: Command<D>>(
         &self,
         stream: StreamId,
         intent: &Intent,
-        decide: F,
-    ) -> Result<Executed<D>, ExecuteError<R>>
-    where
-        F: Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R> + Sync,
-        R: Send,
-    {
+        command: C,
+    ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(MIN_PAUSE)
             .with_max_delay(MAX_PAUSE)
             .with_max_times(TRIES - 1)
             .with_jitter();
-        (|| self.once(stream, intent, &decide))
+        let ended = (|| self.once(stream, intent, &command))
             .retry(pauses)
             .when(|error| matches!(error, ExecuteError::Conflict { .. }))
-            .await
+            .await;
+        match ended {
+            Err(ExecuteError::Conflict { expected, .. }) => {
+                let actual = self.load(stream).await?.version;
+                Err(ExecuteError::Conflict { expected, actual })
+            }
+            ended => ended,
+        }
     }
 
-    async fn once<R, F>(&self, stream: StreamId, intent: &Intent, decide: &F) -> Result<Executed<D>, ExecuteError<R>>
-    where
-        F: Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R> + Sync,
-        R: Send,
-    {
-        if let Some(warm) = self.warm.get(&stream).await
-            && let Ok(Verdict::Append(plan)) = judge::<D, R>(&warm, intent, decide)
+    async fn once<C: Command<D>>(
+        &self,
+        stream: StreamId,
+        intent: &Intent,
+        command: &C,
+    ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
+        // Only an answer that appends may come from a state that was not loaded for it: the write validates it.
+        if !intent.validate_only
+            && let Some(warm) = self.warm.get(&stream).await
+            && let Ok(Verdict::Append(events)) = judge(&warm, intent, command).await
+            && let Ok(ready) = self.prepare(stream, intent, &warm, events, command)
         {
-            return self.append(stream, intent, &warm, plan).await;
+            return self.append(stream, ready).await;
         }
         let folded = self.load(stream).await?;
-        match judge::<D, R>(&folded, intent, decide)? {
-            Verdict::Append(plan) => self.append(stream, intent, &folded, plan).await,
+        match judge(&folded, intent, command).await? {
+            Verdict::Append(events) => {
+                let ready = self.prepare(stream, intent, &folded, events, command)?;
+                if intent.validate_only { self.validate(ready).await } else { self.append(stream, ready).await }
+            }
+            Verdict::Unchanged | Verdict::Replay(_) if intent.validate_only => {
+                Ok(Executed { outcome: Outcome::Validated, folded, events: Vec::new() })
+            }
             Verdict::Unchanged => Ok(Executed { outcome: Outcome::Unchanged, folded, events: Vec::new() }),
             Verdict::Replay(version) => {
                 let folded = self.store.load::<D>(stream, Some(version)).await?;
@@ -198,33 +117,40 @@ impl<D: Decider> Streams<D> {
         }
     }
 
-    async fn append<R>(
+    fn prepare<C: Command<D>>(
         &self,
         stream: StreamId,
         intent: &Intent,
         folded: &Folded<D::State>,
-        plan: Plan<D::Event>,
+        events: Vec<D::Event>,
+        command: &C,
+    ) -> Result<(Draft<D>, Companions), ExecuteError<C::Refusal>> {
+        let draft = Draft::new(&self.store.clock, stream, folded, events, &intent.metadata, intent.replay.clone());
+        let companions = command.beside(&draft).map_err(ExecuteError::Refused)?;
+        Ok((draft, companions))
+    }
+
+    /// Everything but the write: also what others hold.
+    async fn validate<R>(&self, (draft, _): (Draft<D>, Companions)) -> Result<Executed<D>, ExecuteError<R>> {
+        self.store.would_hold(&draft).await.map_err(|error| refusal(error, draft.before.version))?;
+        let Draft { before, events, .. } = draft;
+        Ok(Executed { outcome: Outcome::Validated, folded: before, events })
+    }
+
+    async fn append<R>(
+        &self,
+        stream: StreamId,
+        (draft, companions): (Draft<D>, Companions),
     ) -> Result<Executed<D>, ExecuteError<R>> {
-        let append = Append {
-            events: plan.events,
-            metadata: intent.metadata.clone(),
-            replay: intent.replay.clone(),
-            companions: plan.companions,
-        };
-        match self.store.append::<D>(stream, folded, append).await {
+        let expected = draft.before.version;
+        match self.store.append(draft, companions).await {
             Ok((folded, events)) => {
                 self.keep(stream, &folded).await;
                 Ok(Executed { outcome: Outcome::Appended, folded, events })
             }
             Err(error) => {
                 self.warm.invalidate(&stream).await;
-                Err(match error {
-                    AppendError::Conflict => ExecuteError::Conflict { tried: folded.version.next() },
-                    AppendError::ClaimTaken(claim) => ExecuteError::ClaimTaken(claim),
-                    AppendError::CompanionRefused(at) => ExecuteError::CompanionRefused(at),
-                    AppendError::TooLarge { bytes } => ExecuteError::TooLarge(bytes),
-                    AppendError::Store(error) => ExecuteError::Store(error),
-                })
+                Err(refusal(error, expected))
             }
         }
     }
@@ -236,27 +162,42 @@ impl<D: Decider> Streams<D> {
     }
 }
 
+fn refusal<R>(error: AppendError, expected: Version) -> ExecuteError<R> {
+    match error {
+        AppendError::Conflict => ExecuteError::Conflict { expected, actual: expected.next() },
+        AppendError::ClaimTaken(claim) => ExecuteError::ClaimTaken(claim),
+        AppendError::LastMember(set) => ExecuteError::LastMember(set),
+        AppendError::CompanionRefused(at) => ExecuteError::CompanionRefused(at),
+        AppendError::TooLarge { bytes } => ExecuteError::TooLarge(bytes),
+        AppendError::Store(error) => ExecuteError::Store(error),
+    }
+}
+
 enum Verdict<E> {
-    Append(Plan<E>),
+    Append(Vec<E>),
     Unchanged,
     Replay(Version),
 }
 
-/// Replay first, then `If-Match`, then the rules: a repeat whose `If-Match` is stale by its own success is a repeat.
-fn judge<D: Decider, R>(
+/// Replay before `If-Match`: a repeat whose `If-Match` is stale by its own success is a repeat.
+async fn judge<D: Decider, C: Command<D>>(
     folded: &Folded<D::State>,
     intent: &Intent,
-    decide: &impl Fn(&Folded<D::State>) -> Result<Plan<D::Event>, R>,
-) -> Result<Verdict<D::Event>, ExecuteError<R>> {
+    command: &C,
+) -> Result<Verdict<D::Event>, ExecuteError<C::Refusal>> {
+    command.authorise(folded).await.map_err(ExecuteError::Refused)?;
     if let Some(replay) = &intent.replay
         && let Some((version, known)) = folded.recent.iter().find(|(_, known)| known.key == replay.key)
     {
         let same = known.digest == replay.digest;
         return if same { Ok(Verdict::Replay(*version)) } else { Err(ExecuteError::KeyReused) };
     }
-    if intent.expected.is_some_and(|expected| !expected.admits(folded.version)) && folded.version > Version::NONE {
-        return Err(ExecuteError::VersionMismatch { actual: folded.version });
+    if let Some(ExpectedVersion::Exact(expected)) = intent.expected
+        && folded.version > Version::NONE
+        && expected != folded.version
+    {
+        return Err(ExecuteError::VersionMismatch { expected, actual: folded.version });
     }
-    let plan = decide(folded).map_err(ExecuteError::Refused)?;
-    Ok(if plan.events.is_empty() { Verdict::Unchanged } else { Verdict::Append(plan) })
+    let events = command.decide(folded).map_err(ExecuteError::Refused)?;
+    Ok(if events.is_empty() { Verdict::Unchanged } else { Verdict::Append(events) })
 }

@@ -14,6 +14,21 @@ pub(super) fn subject(stream: StreamId) -> Option<StreamId> {
     (stream.category == Category::User).then_some(stream)
 }
 
+/// Stands before a text of a subject's stream that is not sealed, so that it outlives the subject's key. No sealed text
+/// has a colon (base64).
+const OPEN: &str = "open:";
+
+/// How what a commit holds beside its events is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seal<'a> {
+    /// The stream has no subject.
+    Plain,
+    /// With the subject's key.
+    Key(&'a SealingKey),
+    /// In the open: the commit erases its subject.
+    Open,
+}
+
 /// The place of one text in the log; a sealed text does not open anywhere else.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -26,20 +41,22 @@ impl Place {
         format!("{}@{}/{field}", self.stream, self.version)
     }
 
-    /// Seals a text; without a key it stays as it is.
-    pub(super) fn seal(self, key: Option<&SealingKey>, field: &str, text: String) -> Result<String, NotSealed> {
-        match key {
-            Some(key) => key.seal(&self.context(field), text.as_bytes()),
-            None => Ok(text),
+    /// Seals a text, or marks it as open.
+    pub(super) fn seal(self, seal: Seal<'_>, field: &str, text: String) -> Result<String, NotSealed> {
+        match seal {
+            Seal::Key(key) => key.seal(&self.context(field), text.as_bytes()),
+            Seal::Plain => Ok(text),
+            Seal::Open => Ok(format!("{OPEN}{text}")),
         }
     }
 
     /// Opens a text; `None` when the subject was erased.
     pub(super) fn open(self, key: Option<&SubjectKey>, field: &str, text: &str) -> Result<Option<String>, NotSealed> {
-        match key {
-            None => Ok(Some(text.to_owned())),
-            Some(SubjectKey::Erased) => Ok(None),
-            Some(SubjectKey::Live(key)) => {
+        match (key, text.strip_prefix(OPEN)) {
+            (None, _) => Ok(Some(text.to_owned())),
+            (Some(_), Some(text)) => Ok(Some(text.to_owned())),
+            (Some(SubjectKey::Erased), None) => Ok(None),
+            (Some(SubjectKey::Live(key)), None) => {
                 let bytes = key.open(&self.context(field), text)?;
                 String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| NotSealed)
             }

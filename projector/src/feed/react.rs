@@ -4,7 +4,7 @@ use events::{
     reaction::{Reaction, of_user},
     user::UserEvent,
 };
-use platform::store::{Append, AppendError, EventStore, Folded, StoreError};
+use platform::store::{AppendError, Companions, Draft, EventStore, Folded, StoreError};
 
 use crate::notify::queue::Queues;
 
@@ -34,19 +34,17 @@ impl Reactions {
 
     /// Whether it is a new one.
     async fn request(&self, cause: &Recorded<UserEvent>, reaction: &Reaction) -> Result<bool, StoreError> {
-        let append = Append {
-            events: vec![NotificationEvent::NotificationRequested(reaction.request.clone())],
-            metadata: Metadata {
-                actor: Actor::System,
-                reason: None,
-                correlation_id: cause.metadata.correlation_id,
-                causation_id: Some(cause.event_id),
-                traceparent: cause.metadata.traceparent.clone(),
-            },
-            replay: None,
-            companions: Vec::new(),
+        let metadata = Metadata {
+            actor: Actor::System,
+            reason: None,
+            correlation_id: cause.metadata.correlation_id,
+            causation_id: Some(cause.event_id),
+            traceparent: cause.metadata.traceparent.clone(),
         };
-        match self.store.append::<Notification>(reaction.id.into(), &Folded::default(), append).await {
+        let events = vec![NotificationEvent::NotificationRequested(reaction.request.clone())];
+        let (clock, stream) = (self.store.clock(), reaction.id.into());
+        let draft = Draft::<Notification>::new(clock, stream, &Folded::default(), events, &metadata, None);
+        match self.store.append(draft, Companions::new()).await {
             Ok(_) => Ok(true),
             // It is there: requested by an earlier delivery of this event. What the queue lost, the sweeper sends.
             Err(AppendError::Conflict) => Ok(false),

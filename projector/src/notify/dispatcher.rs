@@ -166,9 +166,9 @@ impl Dispatcher {
         command: NotificationCommand,
     ) -> Result<Executed<Notification>, CommandError> {
         let notifications = &self.0.context.notifications;
-        let intent = Intent { metadata: metadata.clone(), expected: None, replay: None };
+        let intent = Intent::of(metadata.clone());
         let decide = |folded: &platform::store::Folded<Option<NotificationState>>| {
-            Notification::decide(&folded.state, command.clone()).map(Into::into)
+            Notification::decide(&folded.state, command.clone())
         };
         notifications.execute(id.into(), &intent, decide).await
     }

@@ -14,7 +14,12 @@ use events::{
     views::{AuditRow, AuditSlot},
 };
 use futures::future::try_join_all;
-use platform::http::{Problem, auth::Caller, bodies::EventBody};
+use platform::http::{
+    Problem,
+    auth::Caller,
+    bodies::EventBody,
+    documented::{Guarded, Served},
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -57,11 +62,8 @@ pub struct Span {
     security(("bearer" = [])),
     params(Span),
     responses(
-        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = Items<EventBody>, headers(("Projection-Lag" = String))),
-        (status = 400, description = "A bad query or cursor", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = Items<EventBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        Guarded, Served,
     )
 )]
 pub async fn list(

@@ -2,7 +2,12 @@
 
 use axum::{Json, extract::State};
 use events::permission::Permission;
-use platform::http::{Problem, auth::Caller, consistency::AtLeast};
+use platform::http::{
+    Problem,
+    auth::Caller,
+    consistency::AtLeast,
+    documented::{Guarded, ReadAfter, Served},
+};
 
 use super::NotificationBody;
 use crate::{
@@ -17,13 +22,10 @@ const LIST: &str = "notifications";
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "notifications", operation_id = "list_notifications",
     security(("bearer" = [])),
-    params(Paging, ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, headers(("Projection-Lag" = String))),
-        (status = 400, description = "A bad query, cursor or token", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        Guarded, Served,
     )
 )]
 pub async fn list(

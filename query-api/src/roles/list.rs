@@ -2,7 +2,13 @@
 
 use axum::{Json, extract::State};
 use events::permission::Permission;
-use platform::http::{Problem, auth::Caller, bodies::RoleBody, consistency::AtLeast};
+use platform::http::{
+    Problem,
+    auth::Caller,
+    bodies::RoleBody,
+    consistency::AtLeast,
+    documented::{Guarded, ReadAfter, Served},
+};
 
 use crate::{
     cursor,
@@ -16,13 +22,10 @@ const LIST: &str = "roles";
 #[utoipa::path(
     get, path = "/v1/roles", tag = "roles", operation_id = "list_roles",
     security(("bearer" = [])),
-    params(Paging, ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of roles", body = Items<RoleBody>, headers(("Projection-Lag" = String))),
-        (status = 400, description = "A bad query, cursor or token", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of roles", body = Items<RoleBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        Guarded, Served,
     )
 )]
 pub async fn list(

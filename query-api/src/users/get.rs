@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use events::{
@@ -15,6 +15,8 @@ use platform::http::{
     auth::Caller,
     bodies::UserBody,
     consistency::{AtLeast, version_headers},
+    documented::{Erasable, Guarded, Named, ReadAfter, Served},
+    id::Id,
 };
 
 use super::bodies;
@@ -24,25 +26,19 @@ use crate::{fresh, state::AppState};
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The user"), ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    params(("id" = Uuid, Path, description = "The user"), ReadAfter),
     responses(
-        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String), ("Projection-Lag" = String))),
-        (status = 400, description = "A bad token, or a version that does not exist", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such user", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "Erased", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"), ("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        Guarded, Served, Named, Erasable,
     )
 )]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id<UserId>,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_READ)?;
-    let id: UserId = id.parse().map_err(|_| Problem::not_found())?;
     answer(&state, id, &at_least).await
 }
 

@@ -2,7 +2,13 @@
 
 use axum::{Json, extract::State};
 use events::permission::Permission;
-use platform::http::{Problem, auth::Caller, bodies::UserBody, consistency::AtLeast};
+use platform::http::{
+    Problem,
+    auth::Caller,
+    bodies::UserBody,
+    consistency::AtLeast,
+    documented::{Guarded, ReadAfter, Served},
+};
 
 use super::bodies;
 use crate::{
@@ -17,13 +23,10 @@ const LIST: &str = "users";
 #[utoipa::path(
     get, path = "/v1/users", tag = "users", operation_id = "list_users",
     security(("bearer" = [])),
-    params(Paging, ("Consistency-Token" = Option<String>, Header, description = "What writes returned; the answer is not older than any of them")),
+    params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of users", body = Items<UserBody>, headers(("Projection-Lag" = String))),
-        (status = 400, description = "A bad query, cursor or token", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Permission missing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of users", body = Items<UserBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        Guarded, Served,
     )
 )]
 pub async fn list(

@@ -1,0 +1,159 @@
+//! How a user comes to be, alone or by an import.
+
+use events::{
+    decider::Decider,
+    envelope::Actor,
+    ids::UserId,
+    user::{Register, User, UserCommand, UserEvent, UserRefusal, UserState},
+    values::{Email, Locale, PersonName, Phone, TimeZone, Username},
+};
+use platform::{
+    http::{Problem, fields::Fields, json::KnownFields},
+    store::{Command, Companions, Draft, Executed, Folded},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::taken;
+use crate::{
+    auth::login::overloaded,
+    command::{self, Ask, Refused, nothing_to_match},
+    conditions::Conditions,
+    passwords::Passwords,
+    state::AppState,
+};
+
+const OPERATION: &str = "create user";
+
+/// A new user.
+#[derive(Deserialize, ToSchema)]
+pub struct CreateUser {
+    /// Where mail reaches them; unique among everything that people sign in with.
+    #[schema(required, example = "ada@example.com")]
+    email: Option<String>,
+    /// What they sign in with, beside the address; 3 to 254 letters, digits and `. _ - + @`.
+    #[schema(required, example = "ada")]
+    username: Option<String>,
+    /// Given name, 1 to 100 characters.
+    #[schema(required, example = "Ada")]
+    first_name: Option<String>,
+    /// Family name, 1 to 100 characters.
+    #[schema(required, example = "Lovelace")]
+    last_name: Option<String>,
+    /// Telephone number in E.164 form.
+    #[schema(required, example = "+15125550123")]
+    phone: Option<String>,
+    /// Sets a password, so that they need no invitation; 15 to 128 characters.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+    /// Language tag (BCP 47).
+    #[schema(default = "en-US")]
+    locale: Option<String>,
+    /// IANA time zone.
+    #[schema(default = "UTC")]
+    time_zone: Option<String>,
+}
+
+impl KnownFields for CreateUser {
+    const FIELDS: &'static [&'static str] =
+        &["email", "username", "first_name", "last_name", "phone", "password", "locale", "time_zone"];
+}
+
+/// What makes a request this one; the password is not among it.
+#[derive(Serialize)]
+struct Fingerprint<'a> {
+    email: &'a Email,
+    username: &'a Username,
+    first_name: &'a PersonName,
+    last_name: &'a PersonName,
+    phone: &'a Phone,
+    locale: &'a Locale,
+    time_zone: &'a TimeZone,
+    with_password: bool,
+}
+
+/// The command: the password's hash, if there is one, goes along with the first commit.
+struct Registering<'a> {
+    state: &'a AppState,
+    conditions: &'a Conditions,
+    id: UserId,
+    new: &'a Register,
+    hash: Option<String>,
+}
+
+impl Command<User> for Registering<'_> {
+    type Refusal = Refused<UserRefusal>;
+
+    fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
+        if folded.state.is_none() {
+            nothing_to_match(self.conditions).map_err(Refused::with)?;
+        }
+        Ok(User::decide(&folded.state, UserCommand::Register(self.new.clone()))?)
+    }
+
+    fn beside(&self, _: &Draft<User>) -> Result<Companions, Self::Refusal> {
+        let hash = self.hash.iter();
+        hash.map(|hash| self.state.credentials.set_password_action(self.id, hash).map_err(Refused::with)).collect()
+    }
+}
+
+/// Registers a user.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn register(
+    state: &AppState,
+    actor: Actor,
+    conditions: &Conditions,
+    request: CreateUser,
+) -> Result<(UserId, Executed<User>), Problem> {
+    let (new, password) = parse(request)?;
+    let fingerprint = Fingerprint {
+        email: &new.email,
+        username: &new.username,
+        first_name: &new.first_name,
+        last_name: &new.last_name,
+        phone: &new.phone,
+        locale: &new.locale,
+        time_zone: &new.time_zone,
+        with_password: new.with_password,
+    };
+    let id = UserId(conditions.created_id(state, OPERATION, actor));
+    let intent = Ask { operation: OPERATION, actor, reason: None }.intent(state, conditions, &fingerprint);
+    let hash = match password {
+        Some(password) if !intent.validate_only => Some(state.passwords.hash(password).await.map_err(overloaded)?),
+        _ => None,
+    };
+    let command = Registering { state, conditions, id, new: &new, hash };
+    let executed = state.context.users.execute(id.into(), &intent, command).await;
+    let executed = executed.map_err(|error| command::problem(error, taken(Some(&new.email), Some(&new.username))))?;
+    Ok((id, executed))
+}
+
+fn parse(request: CreateUser) -> Result<(Register, Option<SecretString>), Problem> {
+    let mut fields = Fields::default();
+    let email = fields.required("/email", request.email, |text| Email::parse(&text));
+    let username = fields.required("/username", request.username, |text| Username::parse(&text));
+    let first_name = fields.required("/first_name", request.first_name, |text| PersonName::parse(&text));
+    let last_name = fields.required("/last_name", request.last_name, |text| PersonName::parse(&text));
+    let phone = fields.required("/phone", request.phone, |text| Phone::parse(&text));
+    let locale = fields.optional("/locale", request.locale, |text| Locale::parse(&text));
+    let time_zone = fields.optional("/time_zone", request.time_zone, |text| TimeZone::parse(&text));
+    let password = fields
+        .optional("/password", request.password, |password| Passwords::check_policy(&password).map(|()| password));
+    let with_password = password.is_some();
+    let register = || {
+        Some(Register {
+            email: email?,
+            username: username?,
+            first_name: first_name?,
+            last_name: last_name?,
+            phone: phone?,
+            locale: locale.unwrap_or_default(),
+            time_zone: time_zone.unwrap_or_default(),
+            with_password,
+        })
+    };
+    Ok((fields.finish(register())?, password))
+}

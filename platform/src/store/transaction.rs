@@ -1,0 +1,155 @@
+//! A commit together with what must become true at the same moment.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    error::{BuildError, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use events::{
+    claim::{Claim, GuardedSet},
+    commit::StoredCommit,
+};
+
+use super::{
+    AppendError, EventStore, StoreError,
+    append::{Companions, NEW, own_or_conflict},
+    draft::Difference,
+    error::unavailable,
+    item::encode,
+};
+use crate::crypto::ERASED_AT;
+
+/// What is written along with a commit.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// The row of a new subject's key, or the tombstone of an erased one.
+    pub(super) key: Option<KeyRow>,
+    pub(super) claims: Difference<Claim>,
+    pub(super) sets: Difference<GuardedSet>,
+    pub(super) companions: Companions,
+}
+
+/// A row of table `keys`.
+#[derive(Debug)]
+pub(super) enum KeyRow {
+    Minted(HashMap<String, AttributeValue>),
+    Tombstone(HashMap<String, AttributeValue>),
+}
+
+/// What each action of a transaction is for, in its order.
+enum Purpose {
+    Commit,
+    Key,
+    Take(Claim),
+    Release(Claim),
+    Join,
+    Leave(GuardedSet),
+    Companion(usize),
+}
+
+impl Beside {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.key.is_none() && self.claims.is_nothing() && self.sets.is_nothing() && self.companions.is_empty()
+    }
+}
+
+impl EventStore {
+    pub(super) async fn transact(&self, commit: &StoredCommit, beside: Beside) -> Result<(), AppendError> {
+        let actions = self.actions(commit, beside).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let (purposes, actions): (Vec<_>, Vec<_>) = actions.into_iter().unzip();
+        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_transaction_canceled_exception() => {
+                match error.into_err() {
+                    TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                        explain(commit, purposes, cancelled.cancellation_reasons())
+                    }
+                    _ => Err(AppendError::Conflict),
+                }
+            }
+            Err(error) => Err(unavailable(error).into()),
+        }
+    }
+
+    fn actions(&self, commit: &StoredCommit, beside: Beside) -> Result<Vec<(Purpose, TransactWriteItem)>, BuildError> {
+        let (stream, version) = (commit.stream, commit.version);
+        let mut actions = vec![(Purpose::Commit, self.commit_action(commit)?)];
+        if let Some(row) = beside.key {
+            actions.push((Purpose::Key, self.key_action(row)?));
+        }
+        for claim in beside.claims.gained {
+            let action = self.take(&claim, stream, version)?;
+            actions.push((Purpose::Take(claim), action));
+        }
+        for claim in beside.claims.lost {
+            let action = self.release(&claim, stream)?;
+            actions.push((Purpose::Release(claim), action));
+        }
+        for set in beside.sets.gained {
+            actions.push((Purpose::Join, self.join(set, stream)?));
+        }
+        for set in beside.sets.lost {
+            actions.push((Purpose::Leave(set), self.leave(set, stream)?));
+        }
+        let companions = beside.companions.into_iter().enumerate();
+        actions.extend(companions.map(|(at, action)| (Purpose::Companion(at), action)));
+        Ok(actions)
+    }
+
+    fn commit_action(&self, commit: &StoredCommit) -> Result<TransactWriteItem, BuildError> {
+        let put = Put::builder()
+            .table_name(&self.events)
+            .set_item(Some(encode(commit)))
+            .condition_expression(NEW)
+            .expression_attribute_names("#key", "stream")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// A key is minted once and destroyed once.
+    fn key_action(&self, row: KeyRow) -> Result<TransactWriteItem, BuildError> {
+        let (row, must_not_exist) = match row {
+            KeyRow::Minted(row) => (row, "subject"),
+            KeyRow::Tombstone(row) => (row, ERASED_AT),
+        };
+        let put = Put::builder()
+            .table_name(self.keyring.table())
+            .set_item(Some(row))
+            .condition_expression(NEW)
+            .expression_attribute_names("#key", must_not_exist)
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// The commit's own reason comes first: a repeat also collides with its own claims.
+fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[CancellationReason]) -> Result<(), AppendError> {
+    let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
+    if reasons.first().is_some_and(|own| code(own) == "TransactionConflict") {
+        return Err(AppendError::Conflict);
+    }
+    for (purpose, reason) in purposes.into_iter().zip(reasons) {
+        if code(reason) != "ConditionalCheckFailed" {
+            continue;
+        }
+        return match purpose {
+            Purpose::Commit => own_or_conflict(commit, reason.item()),
+            Purpose::Key | Purpose::Join => Err(AppendError::Conflict),
+            Purpose::Take(claim) => Err(AppendError::ClaimTaken(claim)),
+            Purpose::Release(claim) => {
+                tracing::error!(stream = %commit.stream, kind = claim.kind.as_str(), "a claim that {} held belongs to another stream", commit.stream);
+                Err(AppendError::Conflict)
+            }
+            Purpose::Leave(set) => Err(AppendError::LastMember(set)),
+            Purpose::Companion(at) => Err(AppendError::CompanionRefused(at)),
+        };
+    }
+    if reasons.iter().any(|reason| code(reason) == "TransactionConflict") {
+        return Err(AppendError::Conflict);
+    }
+    let codes: Vec<String> = reasons.iter().map(code).collect();
+    Err(StoreError::Unavailable(format!("transaction cancelled: {codes:?}").into()).into())
+}
