@@ -6,6 +6,8 @@ mod bad_input;
 mod commands;
 mod cost;
 mod crash;
+mod erase;
+mod import;
 mod log;
 mod parking;
 mod support;

@@ -1,5 +1,6 @@
 //! A world of one's own, and a client that speaks to it.
 
+pub mod engine;
 pub mod process;
 pub mod wiretap;
 
@@ -20,7 +21,7 @@ pub const PASSWORD: &str = "a password of the tests";
 pub const SOON: Duration = Duration::from_mins(1);
 
 /// How often it is asked for.
-const ASK_EVERY: Duration = Duration::from_millis(25);
+pub const ASK_EVERY: Duration = Duration::from_millis(25);
 
 /// A world in a directory that goes away with it.
 pub struct TestWorld {

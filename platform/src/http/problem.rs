@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::layers::current_trace_id;
-use crate::store::StoreError;
+use crate::{rights::RightsError, store::StoreError};
 
 /// Seconds after which a client should come back when something of ours does not answer.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -151,6 +151,12 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
     }
 
+    /// 503: too much at once; nothing was done.
+    pub fn overloaded() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much at once")
+            .header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))
+    }
+
     /// 500: a fault of ours. The cause must have been logged.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
@@ -163,6 +169,23 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::Key(_) => Self::unavailable(),
             _ => Self::internal(),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<RightsError> for Problem {
+    fn from(error: RightsError) -> Self {
+        match error {
+            RightsError::Stale => Self::unavailable(),
+            RightsError::Voided => Self::unauthenticated(),
         }
     }
 }

@@ -91,7 +91,7 @@ pub enum AppendError {
 
 /// Keeps an SDK error with its whole chain: the SDK's own text says only "service error".
 #[expect(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
-pub(crate) fn unavailable<E, R>(error: SdkError<E, R>) -> StoreError
+pub fn unavailable<E, R>(error: SdkError<E, R>) -> StoreError
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
