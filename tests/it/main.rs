@@ -7,6 +7,7 @@ mod commands;
 mod cost;
 mod crash;
 mod erase;
+mod history;
 mod import;
 mod log;
 mod parking;

@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod process;
+pub mod store;
 pub mod wiretap;
 
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub const ASK_EVERY: Duration = Duration::from_millis(25);
 pub struct TestWorld {
     pub world: World,
     pub api: Client,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl TestWorld {
@@ -36,7 +37,7 @@ impl TestWorld {
         let directory = tempfile::tempdir().unwrap();
         let world = World::start(&config(directory.path())).await.unwrap();
         let api = Client::new(&world.addresses.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
-        Self { world, api, _directory: directory }
+        Self { world, api, directory }
     }
 
     /// What the stand-in accepted for a number.

@@ -14,8 +14,13 @@ pub fn client(url: &str) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "tests"));
+        .credentials_provider(credentials());
     Client::from_conf(config.build())
+}
+
+/// Credentials that the engine takes.
+pub fn credentials() -> Credentials {
+    Credentials::new("local", "local", None, None, "tests")
 }
 
 /// Every item of a table.
