@@ -9,6 +9,7 @@ mod crash;
 mod erase;
 mod history;
 mod import;
+mod kms;
 mod log;
 mod parking;
 mod support;

@@ -19,6 +19,7 @@ impl TestWorld {
             dynamodb_url: Some(addresses.dynamodb.clone()),
             streams_url: Some(addresses.dynamodb.clone()),
             sqs_url: Some(addresses.sqs.clone()),
+            kms_url: None,
             table_prefix: String::new(),
             public_url: addresses.public.clone(),
             credentials: Some(super::engine::credentials()),
