@@ -1,5 +1,7 @@
 //! How an event is named and stored.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -26,7 +28,7 @@ pub struct Upcast {
 }
 
 /// An event's type and data as they stand in a commit's text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {
     /// Name of the type.
     #[serde(rename = "type")]
@@ -35,6 +37,13 @@ pub struct StoredEvent {
     pub schema: u32,
     /// Data; sealed fields as ciphertext, or open after unsealing.
     pub data: Map<String, Value>,
+}
+
+/// Shows the type only: once unsealed the data are personal.
+impl fmt::Debug for StoredEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredEvent({} {}, ..)", self.kind, self.schema)
+    }
 }
 
 /// A stored event that today's code cannot read.
