@@ -19,7 +19,7 @@ mod transaction;
 pub use append::Companions;
 pub use command::{Command, ExecuteError, Executed, Intent, Outcome};
 pub use draft::Draft;
-pub use error::{AppendError, StoreError, unavailable};
+pub use error::{AppendError, StoreError, bad_row, unavailable};
 pub use execute::Streams;
 pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
 pub use item::{Undecodable, decode_image, decode_item};

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use platform::{
     clock::Clock,
     lifecycle::Shutdown,
-    store::StoreError,
+    store::{StoreError, unavailable},
     tables::{LEASES, Names},
 };
 
@@ -66,7 +66,7 @@ impl Lag {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();
         let mut slowest: Option<DateTime<Utc>> = None;
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error))))?;
+            let item = item.map_err(unavailable)?;
             let text = |name| match item.get(name) {
                 Some(AttributeValue::S(text)) => Some(text.as_str()),
                 _ => None,

@@ -6,7 +6,10 @@ use events::{commit::timestamp, stream::StreamId};
 use moka::future::Cache;
 
 use super::{NotSealed, SealingKey};
-use crate::tables::{KEYS, Names};
+use crate::{
+    aws::CallFailed,
+    tables::{KEYS, Names},
+};
 
 /// Most data keys kept open at once: about 1 MB.
 const CACHED_KEYS: u64 = 10_000;
@@ -56,7 +59,7 @@ pub enum KeyError {
     Unopenable(StreamId),
     /// The table does not answer.
     #[error("the key table does not answer")]
-    Unavailable(#[source] Box<aws_sdk_dynamodb::Error>),
+    Unavailable(#[source] CallFailed),
     /// The system has no randomness.
     #[error(transparent)]
     Randomness(#[from] NotSealed),
@@ -98,7 +101,7 @@ impl Keyring {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| KeyError::Unavailable(Box::new(error.into())))?;
+            .map_err(|error| KeyError::Unavailable(error.into()))?;
         let item = answer.item.ok_or(KeyError::Missing(subject))?;
         if item.contains_key(ERASED_AT) {
             self.forget(subject).await;

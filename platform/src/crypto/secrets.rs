@@ -47,7 +47,7 @@ pub enum SecretsError {
     Malformed(PathBuf),
     /// KMS does not open the wrapping key.
     #[error("KMS does not open the wrapping key")]
-    Kms(#[source] Box<aws_sdk_kms::Error>),
+    Kms(#[source] crate::aws::CallFailed),
     /// The system has no randomness.
     #[error("cannot draw random numbers")]
     Randomness,
@@ -126,7 +126,7 @@ impl Secrets {
         let Some(wrapped) = self.wrapping.strip_prefix(KMS) else { return Self::sealing(&self.wrapping) };
         let blob = aws_sdk_kms::primitives::Blob::new(Self::bytes(wrapped)?);
         let answer = kms.decrypt().ciphertext_blob(blob).send().await;
-        let answer = answer.map_err(|error| SecretsError::Kms(Box::new(error.into())))?;
+        let answer = answer.map_err(|error| SecretsError::Kms(error.into()))?;
         let malformed = || SecretsError::Malformed(PathBuf::from(Self::FILE));
         let plain = Zeroizing::new(answer.plaintext.ok_or_else(malformed)?.into_inner());
         let bytes = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| malformed())?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Record, shards::Shard};
 
-type Cause = Box<dyn Error + Send + Sync>;
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Where an iterator begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
