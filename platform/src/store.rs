@@ -4,6 +4,7 @@
 //! append, and again on a conflict.
 
 mod append;
+mod check;
 mod claims;
 mod command;
 mod draft;
@@ -17,6 +18,8 @@ mod sealing;
 mod transaction;
 
 pub use append::Companions;
+pub use check::{CarriedStates, Holdings, decode_attributes};
+pub use claims::set_id;
 pub use command::{Command, ExecuteError, Executed, Intent, Outcome};
 pub use draft::Draft;
 pub use error::{AppendError, StoreError, bad_row, unavailable};

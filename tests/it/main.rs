@@ -14,3 +14,4 @@ mod log;
 mod parking;
 mod support;
 mod trip;
+mod verify;

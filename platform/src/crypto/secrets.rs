@@ -25,6 +25,9 @@ pub struct Secrets {
     refresh: String,
     /// Signs access tokens (Ed25519, PKCS #8, base64).
     signing: String,
+    /// Signs the log's checkpoints (the same). Its own, so that who may issue tokens cannot vouch for the log.
+    #[serde(default)]
+    checkpoints: String,
 }
 
 /// Stands before a key that KMS has to open.
@@ -73,21 +76,32 @@ impl Secrets {
     /// As [`Secrets::load`].
     pub fn load_or_create(data_dir: &Path) -> Result<Self, SecretsError> {
         let path = data_dir.join(Self::FILE);
-        if path.exists() {
-            return Self::load(data_dir);
-        }
-        let secrets = Self::draw()?;
-        let text = serde_json::to_vec_pretty(&secrets).map_err(|_| SecretsError::Malformed(path.clone()))?;
+        let secrets = if path.exists() {
+            let mut secrets = Self::load(data_dir)?;
+            if !secrets.checkpoints.is_empty() {
+                return Ok(secrets);
+            }
+            // Written before there were checkpoints.
+            secrets.checkpoints = Self::key_pair()?;
+            secrets
+        } else {
+            Self::draw()?
+        };
+        secrets.keep(&path)?;
+        Ok(secrets)
+    }
+
+    fn keep(&self, path: &Path) -> Result<(), SecretsError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|_| SecretsError::Malformed(path.to_owned()))?;
         let partial = path.with_extension("partial");
         let write = || {
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            std::fs::rename(&partial, &path)
+            std::fs::rename(&partial, path)
         };
-        write().map_err(|source| SecretsError::File { path: path.clone(), source })?;
-        Ok(secrets)
+        write().map_err(|source| SecretsError::File { path: path.to_owned(), source })
     }
 
     fn draw() -> Result<Self, SecretsError> {
@@ -96,16 +110,21 @@ impl Secrets {
             aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Randomness)?;
             Ok(BASE64.encode(bytes))
         };
-        let signing =
-            Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(|_| SecretsError::Randomness)?;
         Ok(Self {
             wrapping: random()?,
             claims: random()?,
             digests: random()?,
             cursors: random()?,
             refresh: random()?,
-            signing: BASE64.encode(signing.as_ref()),
+            signing: Self::key_pair()?,
+            checkpoints: Self::key_pair()?,
         })
+    }
+
+    /// A new key pair for Ed25519.
+    fn key_pair() -> Result<String, SecretsError> {
+        let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1());
+        Ok(BASE64.encode(pair.map_err(|_| SecretsError::Randomness)?.as_ref()))
     }
 
     fn bytes(text: &str) -> Result<Vec<u8>, SecretsError> {
@@ -151,6 +170,12 @@ impl Secrets {
     /// The key that makes refresh tokens.
     pub fn refresh(&self) -> Result<super::MacKey, SecretsError> {
         Ok(super::MacKey::new(&Self::bytes(&self.refresh)?))
+    }
+
+    /// The key pair of checkpoints.
+    pub fn checkpoints(&self) -> Result<Ed25519KeyPair, SecretsError> {
+        let malformed = |_| SecretsError::Malformed(PathBuf::from(Self::FILE));
+        Ed25519KeyPair::from_pkcs8(&Self::bytes(&self.checkpoints)?).map_err(malformed)
     }
 
     /// The key pair of access tokens (Ed25519, PKCS #8).
