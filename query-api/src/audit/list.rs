@@ -51,7 +51,7 @@ pub struct Span {
     #[param(nullable = false, minimum = 1, maximum = 200)]
     page_size: Option<u16>,
     /// Where to go on: `next_page_token` of the page before.
-    #[param(nullable = false, pattern = "^([A-Za-z0-9_-]{40,2048})?$")]
+    #[param(nullable = false, pattern = "^([A-Za-z0-9_-]{39,2048})?$")]
     page_token: Option<String>,
 }
 
