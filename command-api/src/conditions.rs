@@ -37,7 +37,7 @@ pub struct Conditions {
 #[expect(dead_code, reason = "read by the document only")]
 pub struct IfMatchRequired {
     /// The `ETag` that you read, or `*`
-    #[param(rename = "If-Match", example = "*")]
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = "*")]
     if_match: String,
 }
 
@@ -47,7 +47,7 @@ pub struct IfMatchRequired {
 #[expect(dead_code, reason = "read by the document only")]
 pub struct IfMatchAllowed {
     /// The `ETag` that you read, or `*`
-    #[param(rename = "If-Match", example = "*", nullable = false)]
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = "*", nullable = false)]
     if_match: Option<String>,
 }
 
@@ -103,7 +103,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
 fn key(parts: &Parts) -> Result<Option<String>, Problem> {
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     match value.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => Ok(Some(key.to_owned())),
+        Ok(key) if (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Some(key.to_owned()))
+        }
         _ => Err(Problem::bad_request("invalid-idempotency-key", "The Idempotency-Key cannot be used")
             .detail(format!("it is 1 to {MAX_KEY_BYTES} visible ASCII characters"))),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, query, serve},
+    http::{health, layers, methods, query, serve},
     lifecycle::Shutdown,
 };
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ const LOGIN: &str = "/v1/auth/login";
 /// Serves until the shutdown.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the listener fails, or query-api's document cannot be read.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> std::io::Result<()> {
     let rights = state.context.rights.clone();
     let polling = tokio::spawn(rights.clone().poll(shutdown.clone()));
@@ -30,7 +30,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let (routes, _) = api::routes(state).split_for_parts();
     let routes =
         routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(|route| route != LOGIN, request, next)));
-    let router = layers::wrap(routes.merge(health::routes(readiness)), clock);
+    let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
+    let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);
     let served = serve::serve(listener, router, shutdown).await;
     polling.abort();
     served

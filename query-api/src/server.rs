@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, query, serve},
+    http::{health, layers, methods, query, serve},
     lifecycle::Shutdown,
 };
 use tokio::net::TcpListener;
@@ -34,7 +34,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let routes = routes.layer(middleware::from_fn(|request, next| {
         query::refuse_unknown(|route| WITH_QUERY.contains(&route), request, next)
     }));
-    let routes = routes.layer(measured).merge(document::routes()?).merge(health::routes(readiness));
+    let elsewhere = methods::elsewhere(&api::document(), &document::commands()?);
+    let routes = routes.layer(measured).merge(elsewhere).merge(document::routes()?).merge(health::routes(readiness));
     let served = serve::serve(listener, layers::wrap(routes, clock), shutdown).await;
     polling.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(served?)
