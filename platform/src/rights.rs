@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
-    lifecycle::Shutdown,
     store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
     tokens::{ACCESS_TOKEN_LIFETIME, Claims},
@@ -144,12 +143,12 @@ impl Rights {
         Self { client, table: names.table(&RIGHTS), copy: Arc::default(), reading: Arc::default() }
     }
 
-    /// Reads the table once a second until the shutdown begins.
-    pub async fn poll(self, shutdown: Shutdown) {
+    /// Reads the table once a second, for ever: requests that are still at hand in a shutdown need it too.
+    pub async fn poll(self) {
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
+            tick.tick().await;
             self.refresh().await;
         }
     }
