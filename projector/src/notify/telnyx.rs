@@ -111,3 +111,6 @@ async fn read(response: reqwest::Response) -> Answer {
         _ => Answer::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests;
