@@ -29,6 +29,7 @@ fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(auth::login::login))
         .routes(routes!(users::create::create))
+        .routes(routes!(users::import::import))
         .routes(routes!(users::change::change))
         .routes(routes!(users::suspend::suspend))
         .routes(routes!(users::reactivate::reactivate))

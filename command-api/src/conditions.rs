@@ -67,6 +67,16 @@ pub struct Repeatable {
     idempotency_key: Option<String>,
 }
 
+/// Documents `Idempotency-Key` where it must be sent.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read by the document only")]
+pub struct KeyRequired {
+    /// Names this request, so that it can be sent again when it breaks off
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[\\x21-\\x7e]+$")]
+    idempotency_key: String,
+}
+
 /// The query string of a write.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -108,16 +118,23 @@ impl Conditions {
         IfMatch(self.expected).required().map(drop)
     }
 
-    /// The conditions of one part of a request, which has a key of its own if the request has one.
-    #[must_use]
-    pub fn part(&self, number: usize) -> Self {
-        let key = self.key.as_ref().map(|key| format!("{}:{key}:{number}", key.len()));
-        Self { key, ..self.clone() }
+    /// Refuses a request whose repeat could not be recognised.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn must_be_repeatable(&self) -> Result<(), Problem> {
+        if self.key.is_some() {
+            return Ok(());
+        }
+        Err(Problem::bad_request("idempotency-key-required", "The request needs an Idempotency-Key")
+            .detail("so that it can be sent again when it breaks off"))
     }
 
-    /// Whether a repeat of the request can be recognised.
-    pub fn can_be_repeated(&self) -> bool {
-        self.key.is_some()
+    /// The conditions of the part of a request that `name` names: it has a key of its own.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        let key = self.key.as_ref().map(|key| format!("{}:{key}:{name}", key.len()));
+        Self { key, ..self.clone() }
     }
 
     /// The id of what a request creates: derived from the key, so that a repeat meets its own commit; else a new one.

@@ -14,7 +14,9 @@ use platform::{
     tokens::Signer,
 };
 
-use crate::{config::Config, credentials::Credentials, passwords::Passwords};
+use tokio::sync::Semaphore;
+
+use crate::{config::Config, credentials::Credentials, passwords::Passwords, users::import::IMPORTS_AT_ONCE};
 
 /// Everything that a handler may need.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Inner {
     pub issuer: String,
     /// Verify Telnyx's webhooks.
     pub telnyx_keys: PublicKeys,
+    /// Places for imports.
+    pub imports: Arc<Semaphore>,
 }
 
 impl AppState {
@@ -60,6 +64,7 @@ impl AppState {
             digest_key: secrets.digests()?,
             issuer: config.settings.public_url.clone(),
             telnyx_keys: PublicKeys::parse(config.telnyx_public_keys.iter().map(String::as_str))?,
+            imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
             context,
         })))
     }

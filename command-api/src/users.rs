@@ -4,6 +4,7 @@ pub mod assign_role;
 pub mod change;
 pub mod create;
 pub mod erase;
+pub mod import;
 pub mod reactivate;
 mod register;
 pub mod revoke_role;
@@ -60,7 +61,7 @@ pub async fn whole(
     executed: &Executed<User>,
 ) -> Result<Response, Problem> {
     let held = executed.folded.state.as_ref().map(|user| user.roles.as_slice()).unwrap_or_default();
-    let known = state.context.rights.known(at_all(held)).await.map_err(|_| Problem::unavailable())?;
+    let known = state.context.rights.known(at_all(held)).await?;
     let name_of = |role| known.name_of(role).cloned().map(Into::into);
     let now = state.context.clock.now();
     let body = |user: &Option<UserState>| Some(Json(UserBody::new(user.as_ref()?, now, name_of)).into_response());

@@ -63,6 +63,7 @@ impl Engines {
             dynamodb_url: Some(self.dynamodb.url()),
             streams_url: Some(self.dynamodb.url()),
             sqs_url: Some(self.sqs.url()),
+            kms_url: None,
             table_prefix: String::new(),
             public_url: public_url.to_owned(),
             credentials: Some(Credentials::new(LOCAL_CREDENTIALS, LOCAL_CREDENTIALS, None, None, "fieldfuze")),

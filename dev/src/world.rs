@@ -188,7 +188,7 @@ async fn start_services(
         telnyx_public_keys: vec![engines.telnyx_public_key()],
     };
     let commands = command_api::state::AppState::open(&commands, clock.clone()).await?;
-    let generated = Box::pin(seed::administrator(&commands, config.admin_password.clone())).await?;
+    let generated = seed::administrator(&commands, config.admin_password.clone()).await?;
     let queries = query_api::config::Config { settings: settings.clone(), listen: listeners.query_api.local_addr()? };
     let queries = query_api::state::AppState::open(&queries, clock.clone()).await?;
     let projector = projector::config::Config {

@@ -41,6 +41,8 @@ pub struct Aws {
     pub streams: aws_sdk_dynamodbstreams::Client,
     /// Queues.
     pub sqs: aws_sdk_sqs::Client,
+    /// Opens the wrapping key, once per process.
+    pub kms: aws_sdk_kms::Client,
 }
 
 impl Aws {
@@ -73,10 +75,13 @@ impl Aws {
         streams.set_endpoint_url(settings.streams_url.clone());
         let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
         sqs.set_endpoint_url(settings.sqs_url.clone());
+        let mut kms = aws_sdk_kms::config::Builder::from(&shared);
+        kms.set_endpoint_url(settings.kms_url.clone());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            kms: aws_sdk_kms::Client::from_conf(kms.build()),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Context {
     pub async fn open(settings: &Settings, secrets: &Secrets, clock: Clock) -> Result<Self, SecretsError> {
         let aws = Aws::connect(settings).await;
         let names = Names::new(&settings.table_prefix);
-        let keyring = Keyring::new(aws.dynamodb.clone(), &names, secrets.wrapping()?);
+        let keyring = Keyring::new(aws.dynamodb.clone(), &names, secrets.wrapping(&aws.kms).await?);
         let store = EventStore::new(aws.dynamodb.clone(), &names, secrets.claims()?, keyring, clock.clone());
         let rights = Rights::new(aws.dynamodb.clone(), &names);
         let verifier = Verifier::new(secrets, &settings.public_url)?;

@@ -65,7 +65,7 @@ impl<R: Row> Rows<R> {
             .send()
             .await
             .map_err(unavailable)?;
-        answer.item.map(|item| self.read_row(item)).transpose()
+        answer.item.map(|item| self.row_of(item)).transpose()
     }
 
     /// Writes a row if the one that is there has `before`. `false` when it has not: somebody else was faster.
@@ -73,7 +73,7 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, row: &R, before: Version) -> Result<bool, StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(self.item_of(row)?));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(self.to_item(row)?));
         let put = if before == Version::NONE {
             put.condition_expression("attribute_not_exists(id)")
         } else {
@@ -140,7 +140,7 @@ impl<R: Row> Rows<R> {
         loop {
             let answer = query.clone().set_exclusive_start_key(start).send().await.map_err(unavailable)?;
             for item in answer.items.unwrap_or_default() {
-                rows.push(self.read_row(item)?);
+                rows.push(self.row_of(item)?);
             }
             start = answer.last_evaluated_key;
             // A page may end early at 1 MB although more would be wanted.
@@ -150,7 +150,7 @@ impl<R: Row> Rows<R> {
         }
     }
 
-    fn item_of(&self, row: &R) -> Result<HashMap<String, AttributeValue>, StoreError> {
+    fn to_item(&self, row: &R) -> Result<HashMap<String, AttributeValue>, StoreError> {
         let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
         let id = row.stream().id;
         let in_bucket = AttributeValue::S(bucket_key(bucket(id)));
@@ -164,7 +164,7 @@ impl<R: Row> Rows<R> {
         Ok(item)
     }
 
-    fn read_row(&self, mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
+    fn row_of(&self, mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
         if let Some(AttributeValue::S(id)) = item.get_mut("id") {
             *id = id.split_once('#').map_or_else(|| id.clone(), |(_, id)| id.to_owned());
         }

@@ -17,6 +17,9 @@ pub struct Settings {
     /// Endpoint of SQS, when it is not AWS's own.
     #[arg(long, env = "AWS_ENDPOINT_URL_SQS")]
     pub sqs_url: Option<String>,
+    /// Endpoint of KMS, when it is not AWS's own.
+    #[arg(long, env = "AWS_ENDPOINT_URL_KMS")]
+    pub kms_url: Option<String>,
     /// Put in front of every table's and queue's name.
     #[arg(long, env = "FIELDFUZE_TABLE_PREFIX", default_value = "")]
     pub table_prefix: String,

@@ -64,6 +64,9 @@ const BY_CREATED: Index = Index { name: "by_created", partition: text("bucket"),
 /// The sparse index of notifications that have no final state yet, by the moment when somebody should look again.
 pub const OPEN: Index = Index { name: "open", partition: text("open"), sort: text("look_again_at") };
 
+/// The sessions of one user.
+pub const BY_USER: Index = Index { name: "by_user", partition: text("user"), sort: text("session") };
+
 const fn plain(name: &'static str, partition: &'static str) -> Table {
     Table { name, partition: text(partition), sort: None, indexes: &[], streamed: false, time_to_live: None }
 }
@@ -77,7 +80,8 @@ pub const KEYS: Table = plain("keys", "subject");
 /// Password hashes and other secrets that never enter the log.
 pub const CREDENTIALS: Table = plain("credentials", "user");
 /// One refresh-token family per session.
-pub const SESSIONS: Table = Table { time_to_live: Some("expires_at"), ..plain("sessions", "session") };
+pub const SESSIONS: Table =
+    Table { indexes: &[BY_USER], time_to_live: Some("expires_at"), ..plain("sessions", "session") };
 /// What each role permits, and who or what was voided: read by every verifier once a second.
 pub const RIGHTS: Table = Table { sort: Some(text("id")), time_to_live: Some("expires_at"), ..plain("rights", "kind") };
 /// Read model of users. The name comes from the original system.

@@ -3,6 +3,7 @@
 //! Live tail, duplicates, stolen leases and trimmed streams all come through here.
 
 mod catch_up;
+mod forget;
 mod parking;
 mod project;
 mod react;
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_sdk_dynamodb::Client;
 use events::{
     commit::StoredCommit,
+    ids::UserId,
     notification::NotificationState,
     role::RoleState,
     stream::{Category, StreamId},
@@ -27,7 +29,7 @@ use platform::{
     tables::{EVENTS, NOTIFICATIONS, ROLES, USERS},
 };
 
-use self::{parking::Parking, project::Projection, react::Reactions};
+use self::{forget::Forgetting, parking::Parking, project::Projection, react::Reactions};
 use crate::{
     notify::queue::Queues,
     stream::{Handler, HandlerError, Record},
@@ -50,6 +52,7 @@ struct Inner {
     roles: Projection<RoleState>,
     notifications: Projection<NotificationState>,
     reactions: Reactions,
+    forgetting: Forgetting,
     parking: Parking,
 }
 
@@ -89,6 +92,7 @@ impl Feed {
             roles: Projection::new(Rows::new(client(), names, &ROLES)),
             notifications: Projection::new(Rows::new(client(), names, &NOTIFICATIONS)),
             reactions: Reactions::new(store.clone(), queues),
+            forgetting: Forgetting::new(client(), names),
             parking: Parking::new(client(), names, context.clock.clone()),
         }))
     }
@@ -143,6 +147,9 @@ impl Feed {
             let opened = self.0.store.open::<UserEvent>(commit).await?;
             for event in &opened.events {
                 self.0.reactions.react(event).await?;
+                if matches!(event.event, UserEvent::UserErased {}) {
+                    self.0.forgetting.forget(UserId(event.stream.id)).await?;
+                }
             }
         }
         Ok(())

@@ -23,6 +23,9 @@ const DEFAULT_PAGE: u16 = 50;
 /// Most rows of a page: an answer stays below a few hundred KB.
 const MAX_PAGE: u16 = 200;
 
+/// Rows per read while everything is exported.
+pub const PAGE_OF_AN_EXPORT: NonZeroU16 = NonZeroU16::new(MAX_PAGE).unwrap();
+
 /// Which part of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,8 @@
 //! Reads of users, one file per endpoint.
 
 pub mod events;
+pub mod export;
+pub mod export_all;
 pub mod get;
 pub mod list;
 pub mod me;
@@ -21,7 +23,7 @@ pub async fn bodies(state: &AppState, users: &[UserState], at_least: &AtLeast) -
     let held = users.iter().flat_map(|user| at_all(&user.roles));
     let asked = at_least.iter().filter(|(stream, _)| stream.category == Category::Role);
     let wanted = held.chain(asked.map(|(stream, version)| (RoleId(stream.id), version)));
-    let known = state.context.rights.known(wanted).await.map_err(|_| Problem::unavailable())?;
+    let known = state.context.rights.known(wanted).await?;
     let name_of = |role| known.name_of(role).cloned().map(Into::into);
     let now = state.context.clock.now();
     Ok(users.iter().map(|user| UserBody::new(user, now, name_of)).collect())

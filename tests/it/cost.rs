@@ -48,7 +48,7 @@ impl Tapped {
             telnyx_public_keys: vec![engines.telnyx_public_key()],
         };
         let state = command_api::state::AppState::open(&config, clock.clone()).await.unwrap();
-        Box::pin(seed::administrator(&state, Some(SecretString::from(PASSWORD)))).await.unwrap();
+        seed::administrator(&state, Some(SecretString::from(PASSWORD))).await.unwrap();
         tokio::spawn(command_api::server::serve(first, state, shutdown.clone()));
         let config = query_api::config::Config { settings: settings(&queries), listen: second.local_addr().unwrap() };
         let state = query_api::state::AppState::open(&config, clock.clone()).await.unwrap();

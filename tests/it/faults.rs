@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::support::{
     Answer, PASSWORD, TestWorld,
     behind::Behind,
+    engine,
     faults::{Fault, Faults},
     new_user, send,
 };
@@ -183,6 +184,7 @@ async fn what_is_throttled_or_in_conflict_twice_is_carried_out() {
     let twice = |proxy: &Faults, operation, fault| proxy.on(operation, fault, 2);
     let refusals = ["ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException"];
     for (number, refusal) in (1..).zip(refusals) {
+        until_ready(&behind).await;
         twice(&behind.commands, "PutItem", Fault::Refuse(refusal));
         let changed = json!({ "first_name": format!("Ada the {number}") });
         let changed = behind.command_api.patch(&path, "*", &changed).await.expect(200);
@@ -195,6 +197,7 @@ async fn what_is_throttled_or_in_conflict_twice_is_carried_out() {
         Fault::Cancel("ProvisionedThroughputExceeded"),
     ];
     for (number, fault) in (1..).zip(faults) {
+        until_ready(&behind).await;
         twice(&behind.commands, "TransactWriteItems", fault);
         behind.command_api.post("/v1/users", &new_user(number)).await.expect(201);
         assert_eq!(behind.commands.heal(), 2, "{fault:?}");
@@ -224,7 +227,7 @@ async fn a_malformed_row_parks_its_stream_and_is_not_quoted() {
     let created = world.api.post("/v1/users", &new_user(1)).await.expect(201);
     let (id, path) = (created.text("id"), format!("/v1/users/{}", created.text("id")));
     world.api.get_until(&path, |answer| answer.status.is_success()).await;
-    let dynamodb = crate::support::behind::client(world.world.addresses.dynamodb.clone());
+    let dynamodb = engine::client(&world.world.addresses.dynamodb);
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
     dynamodb
         .update_item()

@@ -46,7 +46,10 @@ async fn of_many_writers_on_one_stream_each_winner_wins_once() {
                 assert_eq!(answer.body["first_name"], name.as_str());
                 won.push((answer.body["version"].as_u64().unwrap(), name.as_str()));
             }
-            409 => assert_eq!(answer.body["code"], "conflict"),
+            409 => {
+                assert_eq!(answer.body["code"], "conflict");
+                assert!(answer.body["actual_version"].as_u64() > answer.body["expected_version"].as_u64());
+            }
             status => panic!("{status}: {}", answer.body),
         }
     }

@@ -13,8 +13,8 @@ use tokio::{
 
 use crate::support::{Client, behind::Behind, faults::Fault, new_user};
 
-/// What must be at once, on a machine that has other things to do.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// What must be at once, on a machine that has other things to do. Whatever is waited for here takes eight seconds or more.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Requests that hang because the engine does; the others of the limit hang because their clients do.
 const AT_THE_ENGINE: usize = 8;
@@ -106,7 +106,7 @@ async fn slowest(api: &Client, slow: impl Future<Output = ()>) -> Duration {
         let asked = Instant::now();
         tokio::select! {
             () = &mut slow => return slowest,
-            answer = api.get("/v1/users") => answer.expect(200),
+            answer = api.get("/.well-known/jwks.json") => answer.expect(200),
         };
         slowest = slowest.max(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,14 +1,10 @@
 //! A record that cannot be read sets its own stream aside, and nothing else.
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::ids::{RoleId, derive};
 use serde_json::json;
 
-use crate::support::TestWorld;
+use crate::support::{TestWorld, engine};
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
@@ -17,12 +13,7 @@ fn text(text: &str) -> AttributeValue {
 #[tokio::test]
 async fn a_poison_record_parks_its_stream_and_the_others_go_on() {
     let world = TestWorld::start().await;
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&world.world.addresses.dynamodb)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "tests"));
-    let dynamodb = Client::from_conf(config.build());
+    let dynamodb = engine::client(&world.world.addresses.dynamodb);
     let unreadable = format!("role#{}", derive(&["unreadable"]));
     let rootless = format!("role#{}", derive(&["rootless"]));
     let put = |stream: &str| {

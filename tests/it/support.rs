@@ -1,8 +1,10 @@
 //! A world of one's own, and a client that speaks to it.
 
 pub mod behind;
+pub mod engine;
 pub mod faults;
 pub mod process;
+pub mod store;
 pub mod wiretap;
 
 use std::time::Duration;
@@ -22,13 +24,13 @@ pub const PASSWORD: &str = "a password of the tests";
 pub const SOON: Duration = Duration::from_mins(1);
 
 /// How often it is asked for.
-const ASK_EVERY: Duration = Duration::from_millis(25);
+pub const ASK_EVERY: Duration = Duration::from_millis(25);
 
 /// A world in a directory that goes away with it.
 pub struct TestWorld {
     pub world: World,
     pub api: Client,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl TestWorld {
@@ -37,7 +39,7 @@ impl TestWorld {
         let directory = tempfile::tempdir().unwrap();
         let world = World::start(&config(directory.path())).await.unwrap();
         let api = Client::new(&world.addresses.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
-        Self { world, api, _directory: directory }
+        Self { world, api, directory }
     }
 
     /// What the stand-in accepted for a number.

@@ -31,7 +31,7 @@ impl Authority {
         let folded = state.context.users.load(caller.user().into()).await?;
         let active = folded.state.filter(|user| user.status == Status::Active);
         let assignments: Vec<Assignment> = active.map(|user| user.roles).unwrap_or_default();
-        let known = state.context.rights.known(at_all(&assignments)).await.map_err(|_| Problem::unavailable())?;
+        let known = state.context.rights.known(at_all(&assignments)).await?;
         Ok(Self { granted: known.granted_by(&assignments, now) })
     }
 
@@ -65,7 +65,7 @@ impl Authority {
 /// 403 or 503.
 pub async fn require_not_above(state: &AppState, caller: &Caller, target: &UserState) -> Result<(), Problem> {
     let itself = |target: UserId| target == caller.user();
-    let known = state.context.rights.known(at_all(&target.roles)).await.map_err(|_| Problem::unavailable())?;
+    let known = state.context.rights.known(at_all(&target.roles)).await?;
     match known.rank_of(&target.roles, state.context.clock.now()) {
         Some(rank) if !itself(target.id) => Authority::of(state, caller).await?.reaches(Some(rank)),
         _ => Ok(()),

@@ -1,9 +1,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::state::Status;
 use crate::{
-    event::{EventData, EventType},
+    event::{EventData, EventType, Upcast},
     ids::RoleId,
     values::{Email, Locale, PersonName, Personal, Phone, Scope, TimeZone, Username},
 };
@@ -101,7 +102,7 @@ const fn plain(name: &'static str) -> EventType {
     EventType { name, schema: 1, personal: &[] }
 }
 
-const REGISTERED: EventType = EventType { name: "UserRegistered", schema: 1, personal: PERSONAL };
+const REGISTERED: EventType = EventType { name: "UserRegistered", schema: 2, personal: PERSONAL };
 const PROFILE_CHANGED: EventType = EventType { name: "UserProfileChanged", schema: 1, personal: PERSONAL };
 const SUSPENDED: EventType = plain("UserSuspended");
 const REACTIVATED: EventType = plain("UserReactivated");
@@ -109,9 +110,20 @@ const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
 const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
 const ERASED: EventType = plain("UserErased");
 
+/// Schema 1 knew neither language nor time zone.
+const REGISTERED_1: Upcast =
+    Upcast { from: ("UserRegistered", 1), to: ("UserRegistered", 2), apply: with_locale_and_time_zone };
+
+fn with_locale_and_time_zone(mut data: Map<String, Value>) -> Map<String, Value> {
+    data.entry("locale").or_insert_with(|| Locale::default().as_str().into());
+    data.entry("time_zone").or_insert_with(|| TimeZone::default().as_str().into());
+    data
+}
+
 impl EventData for UserEvent {
     const CATALOGUE: &'static [EventType] =
         &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED, ERASED];
+    const UPCASTS: &'static [Upcast] = &[REGISTERED_1];
 
     fn event_type(&self) -> &'static EventType {
         match self {

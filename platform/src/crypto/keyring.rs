@@ -82,9 +82,17 @@ impl Keyring {
     /// # Errors
     /// [`KeyError`], never for an erased subject.
     pub async fn load(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
-        if let Some(key) = self.open.get(&subject).await {
-            return Ok(SubjectKey::Live(key));
+        match self.open.get(&subject).await {
+            Some(key) => Ok(SubjectKey::Live(key)),
+            None => self.load_now(subject).await,
         }
+    }
+
+    /// As [`Keyring::load`], never from memory: an erasure is seen at once.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn load_now(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
         let answer = self
             .client
             .get_item()
@@ -96,6 +104,7 @@ impl Keyring {
             .map_err(|error| KeyError::Unavailable(error.into()))?;
         let item = answer.item.ok_or(KeyError::Missing(subject))?;
         if item.contains_key(ERASED_AT) {
+            self.forget(subject).await;
             return Ok(SubjectKey::Erased);
         }
         let wrapped = item.get("wrapped").and_then(|value| value.as_s().ok());

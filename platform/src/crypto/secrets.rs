@@ -7,13 +7,13 @@ use std::{
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The keys of one installation. Losing `wrapping` loses every person's data; leaking `signing` lets anybody sign in.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// Wraps the subjects' data keys (32 bytes, base64).
+    /// Wraps the subjects' data keys: 32 bytes in base64, or `kms:` and what KMS made of them.
     wrapping: String,
     /// Makes claim keys out of unique values.
     claims: String,
@@ -26,6 +26,9 @@ pub struct Secrets {
     /// Signs access tokens (Ed25519, PKCS #8, base64).
     signing: String,
 }
+
+/// Stands before a key that KMS has to open.
+const KMS: &str = "kms:";
 
 /// Why the secrets cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,9 @@ pub enum SecretsError {
     /// Its text is not what we write. What stands in it is not told.
     #[error("the secrets file {0} is not well-formed")]
     Malformed(PathBuf),
+    /// KMS does not open the wrapping key.
+    #[error("KMS does not open the wrapping key")]
+    Kms(#[source] crate::aws::CallFailed),
     /// The system has no randomness.
     #[error("cannot draw random numbers")]
     Randomness,
@@ -112,9 +118,19 @@ impl Secrets {
         super::SealingKey::new(bytes).map_err(|_| malformed())
     }
 
-    /// The key that wraps the subjects' data keys.
-    pub fn wrapping(&self) -> Result<super::SealingKey, SecretsError> {
-        Self::sealing(&self.wrapping)
+    /// The key that wraps the subjects' data keys. If it is wrapped itself, this is the process's one call of KMS.
+    ///
+    /// # Errors
+    /// [`SecretsError`]; a KMS that does not answer is [`SecretsError::Kms`], and the process has to be started again.
+    pub async fn wrapping(&self, kms: &aws_sdk_kms::Client) -> Result<super::SealingKey, SecretsError> {
+        let Some(wrapped) = self.wrapping.strip_prefix(KMS) else { return Self::sealing(&self.wrapping) };
+        let blob = aws_sdk_kms::primitives::Blob::new(Self::bytes(wrapped)?);
+        let answer = kms.decrypt().ciphertext_blob(blob).send().await;
+        let answer = answer.map_err(|error| SecretsError::Kms(error.into()))?;
+        let malformed = || SecretsError::Malformed(PathBuf::from(Self::FILE));
+        let plain = Zeroizing::new(answer.plaintext.ok_or_else(malformed)?.into_inner());
+        let bytes = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| malformed())?;
+        super::SealingKey::new(bytes).map_err(|_| malformed())
     }
 
     /// The key that makes claim keys.

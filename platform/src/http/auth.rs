@@ -9,7 +9,7 @@ use events::{envelope::Actor, ids::UserId, permission::Permissions, values::Leve
 use super::Problem;
 use crate::{
     clock::Clock,
-    rights::{Rights, RightsError},
+    rights::Rights,
     tokens::{Claims, Verifier},
 };
 
@@ -46,6 +46,15 @@ impl Caller {
         Actor::User(self.user())
     }
 
+    /// Refuses a caller who has lost `permission` since the request began.
+    ///
+    /// # Errors
+    /// 401, 403 or 503.
+    pub async fn still_holds(&self, authenticator: &Authenticator, permission: &str) -> Result<(), Problem> {
+        let granted = authenticator.rights.resolve(&self.claims, authenticator.clock.now()).await?;
+        if granted.permissions.allow(permission) { Ok(()) } else { Err(Problem::lacking(permission)) }
+    }
+
     /// Refuses a caller without `permission`.
     ///
     /// # Errors
@@ -75,10 +84,7 @@ where
             tracing::info!(reason = %error, "an access token was refused");
             Problem::unauthenticated()
         })?;
-        let granted = authenticator.rights.resolve(&claims, now).await.map_err(|error| match error {
-            RightsError::Stale => Problem::unavailable(),
-            RightsError::Voided => Problem::unauthenticated(),
-        })?;
+        let granted = authenticator.rights.resolve(&claims, now).await?;
         Ok(Self { claims, permissions: granted.permissions, level: granted.level })
     }
 }

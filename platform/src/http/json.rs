@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 
 use super::{Problem, layers::MAX_BODY_BYTES, problem::FieldError};
 
+/// What all bodies are unless a route says otherwise.
+const JSON: &str = "application/json";
+
 /// How much of a body that is too large is read and thrown away.
 const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -29,9 +32,9 @@ pub trait KnownFields {
 impl<T: DeserializeOwned + KnownFields, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        require_json(request.headers())?;
-        parse(&read(request, state).await?).map(Self)
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        require(JSON, request.headers())?;
+        parse(&read(request, MAX_BODY_BYTES).await?).map(Self)
     }
 }
 
@@ -42,17 +45,17 @@ pub struct OptionalBody<T>(pub T);
 impl<T: DeserializeOwned + KnownFields, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let typed = request.headers().contains_key(header::CONTENT_TYPE);
         if typed {
-            require_json(request.headers())?;
+            require(JSON, request.headers())?;
         }
-        let bytes = read(request, state).await?;
+        let bytes = read(request, MAX_BODY_BYTES).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
         if !typed {
-            return Err(wrong_content_type());
+            return Err(wrong_content_type(JSON));
         }
         parse(&bytes).map(Self)
     }
@@ -60,36 +63,48 @@ impl<T: DeserializeOwned + KnownFields, S: Send + Sync> FromRequest<S> for Optio
 
 /// Reads a body up to its limit. What is beyond it is thrown away for a while before the refusal: a client that is still
 /// writing would see its connection break instead of the answer.
-async fn read<S: Send + Sync>(request: Request, _: &S) -> Result<Bytes, Problem> {
+///
+/// # Errors
+/// 400 or 413.
+pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let mut frames = request.into_body().into_data_stream();
     let (mut body, mut length) = (BytesMut::new(), 0);
     while let Some(frame) = frames.next().await {
         let frame = frame.map_err(|_| Problem::bad_request("body-unreadable", "The body could not be read"))?;
         length += frame.len();
-        if length <= MAX_BODY_BYTES {
+        if length <= limit {
             body.extend_from_slice(&frame);
-        } else if length > MAX_DRAINED_BYTES {
+        } else if length > limit + MAX_DRAINED_BYTES {
             break;
         }
     }
-    if length <= MAX_BODY_BYTES {
+    if length <= limit {
         return Ok(body.freeze());
     }
     let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
-    Err(problem.detail(format!("at most {MAX_BODY_BYTES} bytes")))
+    Err(problem.detail(format!("at most {limit} bytes")))
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a body of another type.
+///
+/// # Errors
+/// 415.
+pub fn require(wanted: &str, headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(wrong_content_type()) }
+    if media_type.eq_ignore_ascii_case(wanted) { Ok(()) } else { Err(wrong_content_type(wanted)) }
 }
 
-fn wrong_content_type() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be application/json")
+fn wrong_content_type(wanted: &str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type")
+        .detail(format!("it must be {wanted}"))
 }
 
-fn parse<T: DeserializeOwned + KnownFields>(bytes: &[u8]) -> Result<T, Problem> {
+/// Reads an object.
+///
+/// # Errors
+/// 400 or 422.
+pub fn parse<T: DeserializeOwned + KnownFields>(bytes: &[u8]) -> Result<T, Problem> {
     let malformed = || Problem::bad_request("malformed-json", "The body is not JSON");
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|error| malformed().detail(format!("line {}, column {}", error.line(), error.column())))?;

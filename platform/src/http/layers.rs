@@ -57,6 +57,11 @@ impl Trip {
             .unwrap_or_else(|_| Self { correlation_id: derive(&["no request"]), traceparent: None })
     }
 
+    /// Goes on with the trip where the request's own task has ended, such as in a streamed answer.
+    pub async fn carry<F: Future>(self, work: F) -> F::Output {
+        TRIP.scope(self, work).await
+    }
+
     fn trace_id(&self) -> String {
         let id = self.traceparent.as_deref().and_then(|parent| parent.get(3..35));
         id.map_or_else(|| self.correlation_id.simple().to_string(), ToOwned::to_owned)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::layers::current_trace_id;
-use crate::store::StoreError;
+use crate::{rights::RightsError, store::StoreError};
 
 /// Seconds after which a client should come back when something of ours does not answer.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -169,6 +169,23 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::Key(_) => Self::unavailable(),
             _ => Self::internal(),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<RightsError> for Problem {
+    fn from(error: RightsError) -> Self {
+        match error {
+            RightsError::Stale => Self::unavailable(),
+            RightsError::Voided => Self::unauthenticated(),
         }
     }
 }

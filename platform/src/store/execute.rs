@@ -73,7 +73,7 @@ impl<D: Decider> Streams<D> {
             .with_max_delay(MAX_PAUSE)
             .with_max_times(TRIES - 1)
             .with_jitter();
-        let ended = (|| self.once(stream, intent, &command))
+        let ended = (|| Box::pin(self.once(stream, intent, &command)))
             .retry(pauses)
             .when(|error| matches!(error, ExecuteError::Conflict { .. }))
             .await;

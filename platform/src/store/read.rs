@@ -49,7 +49,8 @@ pub struct Range {
 }
 
 impl EventStore {
-    /// The first commits of a stretch, at most `limit`, in order; strongly consistent.
+    /// The first commits of a stretch, at most `limit`, in order; strongly consistent, and so is whether their subject is
+    /// erased.
     ///
     /// # Errors
     /// [`StoreError`]; a missing commit is [`StoreError::Hole`], never a silent end.
@@ -60,7 +61,10 @@ impl EventStore {
         limit: usize,
     ) -> Result<Vec<Commit<E>>, StoreError> {
         let stored = self.read_stored(stream, range, limit).await?;
-        let key = self.subject_key(stream, !stored.is_empty()).await?;
+        let key = match subject(stream) {
+            Some(subject) if !stored.is_empty() => Some(self.keyring.load_now(subject).await?),
+            _ => None,
+        };
         stored.iter().map(|commit| open(commit, key.as_ref())).collect()
     }
 

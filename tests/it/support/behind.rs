@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    config::{BehaviorVersion, Credentials, Region},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use dev::{engines::Engines, ports::Ports, seed};
 use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Client, PASSWORD, faults::Faults};
+use super::{Client, PASSWORD, engine, faults::Faults};
 
 /// The APIs.
 pub struct Behind {
@@ -62,13 +59,11 @@ impl Behind {
 
     /// Everything in these tables, past the proxies: item by item, in an order of their own.
     pub async fn items(&self, tables: &[&str]) -> Vec<BTreeMap<String, AttributeValue>> {
-        let dynamodb = client(self.engines.dynamodb_url());
+        let engine = engine::client(&self.engines.dynamodb_url());
         let mut all = Vec::new();
         for table in tables {
-            let mut pages = dynamodb.scan().table_name(*table).consistent_read(true).into_paginator().items().send();
-            while let Some(item) = pages.next().await {
-                all.push(item.unwrap().into_iter().collect::<BTreeMap<_, _>>());
-            }
+            let items = engine::items(&engine, table).await.into_iter();
+            all.extend(items.map(|item| item.into_iter().collect::<BTreeMap<_, _>>()));
         }
         all.sort_by_cached_key(|item| format!("{item:?}"));
         all
@@ -78,16 +73,6 @@ impl Behind {
     pub fn stop(self) {
         self.shutdown.begin();
     }
-}
-
-/// A client of an engine, past every proxy.
-pub fn client(url: String) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(url)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "tests"));
-    aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
 fn settings(engines: &Engines, data: &std::path::Path, proxy: &Faults) -> Settings {

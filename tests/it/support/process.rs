@@ -17,6 +17,8 @@ pub struct Process {
     pub public: String,
     /// The address of the stand-in for Telnyx.
     pub telnyx: String,
+    /// The engine's address.
+    pub dynamodb: String,
     log: tokio::task::JoinHandle<String>,
 }
 
@@ -48,12 +50,13 @@ impl Process {
             text
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut public, mut telnyx) = (None, None);
+        let (mut public, mut telnyx, mut dynamodb) = (None, None, None);
         let reading = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 let mut words = line.split_whitespace();
                 match (words.next(), words.next()) {
                     (Some("API"), Some(address)) => public = Some(address.to_owned()),
+                    (Some("DynamoDB"), Some(address)) => dynamodb = Some(address.to_owned()),
                     (Some("Telnyx"), Some(address)) => {
                         telnyx = address.strip_suffix("/_standin/messages").map(ToOwned::to_owned);
                     }
@@ -63,7 +66,7 @@ impl Process {
             }
         };
         tokio::time::timeout(READY_WITHIN, reading).await.expect("the world becomes ready");
-        Self { child, public: public.unwrap(), telnyx: telnyx.unwrap(), log }
+        Self { child, public: public.unwrap(), telnyx: telnyx.unwrap(), dynamodb: dynamodb.unwrap(), log }
     }
 
     /// Ends it as a power cut would, and gives what it logged.

@@ -1,0 +1,52 @@
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+
+/// What a round gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    /// Requests per second.
+    pub(crate) rate: f64,
+    latencies: Vec<Duration>,
+}
+
+impl Round {
+    /// A quantile of the latencies, in milliseconds.
+    pub(crate) fn milliseconds(&self, quantile: f64) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank"
+        )]
+        let rank = (quantile * (self.latencies.len().saturating_sub(1)) as f64).round() as usize;
+        self.latencies.get(rank).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1_000.0)
+    }
+}
+
+/// Each client sends its next request when the last one was answered, until the time is over.
+///
+/// # Errors
+/// The first request that fails.
+pub(crate) async fn run<F, R>(clients: usize, time: Duration, request: F) -> anyhow::Result<Round>
+where
+    F: Fn(usize, usize) -> R + Sync,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let (began, request) = (Instant::now(), &request);
+    let loops = (0..clients).map(|client| async move {
+        let mut latencies = Vec::new();
+        while began.elapsed() < time {
+            let sent = Instant::now();
+            request(client, latencies.len()).await?;
+            latencies.push(sent.elapsed());
+        }
+        anyhow::Ok(latencies)
+    });
+    let mut latencies: Vec<Duration> = try_join_all(loops).await?.into_iter().flatten().collect();
+    let took = began.elapsed();
+    latencies.sort_unstable();
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    let rate = latencies.len() as f64 / took.as_secs_f64();
+    Ok(Round { rate, latencies })
+}

@@ -1,0 +1,177 @@
+//! `POST /v1/users:import`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use events::permission::Permission;
+use futures::{StreamExt, stream};
+use platform::{
+    http::{
+        Problem,
+        auth::Caller,
+        documented::{Bodied, Guarded, Served},
+        json,
+        layers::Trip,
+    },
+    store::Outcome,
+};
+use serde::Serialize;
+use tokio::{sync::mpsc, time::timeout};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::register::{CreateUser, register};
+use crate::{
+    conditions::{Conditions, DryRun, KeyRequired},
+    state::AppState,
+};
+
+/// Largest import, in bytes.
+pub const MAX_IMPORT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Imports at a time in one process: each may hold its whole body.
+pub const IMPORTS_AT_ONCE: usize = 2;
+
+/// Longest pause of a reader before its import breaks off.
+const LISTENS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Lines that are worked on at once: enough to hide the log's latency, few beside what other requests need.
+const LINES_AT_ONCE: usize = 16;
+
+const MEDIA_TYPE: &str = "application/x-ndjson";
+
+/// The lines of an import.
+pub struct Lines(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Lines {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        json::require(MEDIA_TYPE, request.headers())?;
+        json::read(request, MAX_IMPORT_BYTES).await.map(Self)
+    }
+}
+
+/// What became of one line, or, in the answer's last line, of all.
+#[derive(Default, Serialize, ToSchema)]
+pub struct LineResult {
+    /// Number of the line, from 1; absent in the last line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    line: Option<usize>,
+    /// The status that `POST /v1/users` would have answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    status: Option<u16>,
+    /// The user's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<Uuid>,
+    /// Whether the line was carried out by an earlier import under the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replayed: Option<bool>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    problem: Option<Problem>,
+    /// In the last line: how many lines there were. Without it the import broke off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    lines: Option<usize>,
+}
+
+/// Create many users, one a line.
+///
+/// Each line is what `POST /v1/users` takes. The answer tells of each line as soon as it is done, in order, so that it
+/// is the progress, too. Sent again under the same key, whatever was carried out is answered again and the rest goes on:
+/// lines may be mended, moved and added meanwhile.
+#[utoipa::path(
+    post, path = "/v1/users:import", tag = "users", operation_id = "import_users",
+    security(("bearer" = [])),
+    request_body(content = CreateUser, content_type = "application/x-ndjson", description = "One user a line, 16 MB at most"),
+    params(KeyRequired, DryRun),
+    responses(
+        (status = 200, description = "One result a line (NDJSON), and a last line that counts them", body = LineResult, content_type = "application/x-ndjson"),
+        Guarded, Served, Bodied,
+    )
+)]
+pub async fn import(
+    State(state): State<AppState>,
+    caller: Caller,
+    conditions: Conditions,
+    Lines(bytes): Lines,
+) -> Result<Response, Problem> {
+    caller.require(Permission::USERS_WRITE)?;
+    conditions.must_be_repeatable()?;
+    let place = Arc::clone(&state.imports).try_acquire_owned().map_err(|_| Problem::overloaded())?;
+    let (results, mut told) = mpsc::channel(LINES_AT_ONCE);
+    let import = Arc::new(Import { state, caller, conditions });
+    tokio::spawn(Trip::current().carry(async move {
+        import.run(bytes, results).await;
+        drop(place);
+    }));
+    let body = Body::from_stream(stream::poll_fn(move |context| told.poll_recv(context)));
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response())
+}
+
+struct Import {
+    state: AppState,
+    caller: Caller,
+    conditions: Conditions,
+}
+
+impl Import {
+    /// Works until all lines are done or nobody listens any more. Its place is free then, however slowly somebody reads.
+    async fn run(self: Arc<Self>, bytes: Bytes, results: mpsc::Sender<serde_json::Result<Bytes>>) {
+        let lines = bytes.split(|byte| *byte == b'\n').map(|line| bytes.slice_ref(line)).zip(1..);
+        let lines: Vec<(Bytes, usize)> = lines.filter(|(line, _)| !line.trim_ascii().is_empty()).collect();
+        let count = LineResult { lines: Some(lines.len()), ..LineResult::default() };
+        let mut done = stream::iter(lines)
+            .map(move |(line, number)| {
+                let import = Arc::clone(&self);
+                async move { import.line(number, &line).await }
+            })
+            .buffered(LINES_AT_ONCE)
+            .chain(stream::once(std::future::ready(count)));
+        while let Some(result) = done.next().await {
+            let text = serde_json::to_vec(&result).map(|mut text| {
+                text.push(b'\n');
+                Bytes::from(text)
+            });
+            if !matches!(timeout(LISTENS_WITHIN, results.send(text)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    async fn line(&self, number: usize, line: &[u8]) -> LineResult {
+        let done = self.register(line).await;
+        let line = LineResult { line: Some(number), ..LineResult::default() };
+        match done {
+            Ok((_, Outcome::Validated)) => LineResult { status: Some(StatusCode::OK.as_u16()), ..line },
+            Ok((id, outcome)) => LineResult {
+                status: Some(StatusCode::CREATED.as_u16()),
+                id: Some(id),
+                replayed: Some(outcome == Outcome::Replayed),
+                ..line
+            },
+            Err(problem) => LineResult { status: Some(problem.status.as_u16()), problem: Some(problem), ..line },
+        }
+    }
+
+    /// The caller may have lost the right since the line before.
+    async fn register(&self, line: &[u8]) -> Result<(Uuid, Outcome), Problem> {
+        self.caller.still_holds(&self.state.context.authenticator, Permission::USERS_WRITE).await?;
+        let request: CreateUser = json::parse(line)?;
+        let part = self.conditions.part(&self.state.digest_key.tag(&[b"line", line.trim_ascii()]));
+        let (id, executed) = register(&self.state, self.caller.actor(), &part, request).await?;
+        Ok((id.0, executed.outcome))
+    }
+}
