@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
-    lifecycle::Shutdown,
     store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
     tokens::{ACCESS_TOKEN_LIFETIME, Claims},
@@ -35,8 +34,9 @@ use crate::{
 /// How often a verifier reads the table.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long one reading of the table may take. Two that hang and one that answers fit into [`STALE_AFTER`].
-const READ_WITHIN: Duration = Duration::from_millis(1_200);
+/// How long one reading of the table may take: time for a try that hangs and one that answers. With [`POLL`] it is below
+/// [`STALE_AFTER`], so that one lost reading lets nobody be refused.
+const READ_WITHIN: Duration = Duration::from_secs(3);
 
 /// A copy older than this is not trusted: every request that needs a right is then answered 503.
 const STALE_AFTER: Duration = Duration::from_secs(5);
@@ -144,12 +144,12 @@ impl Rights {
         Self { client, table: names.table(&RIGHTS), copy: Arc::default(), reading: Arc::default() }
     }
 
-    /// Reads the table once a second until the shutdown begins.
-    pub async fn poll(self, shutdown: Shutdown) {
+    /// Reads the table once a second, for ever: requests that are still at hand in a shutdown need it too.
+    pub async fn poll(self) {
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
+            tick.tick().await;
             self.refresh().await;
         }
     }
