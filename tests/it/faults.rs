@@ -116,7 +116,7 @@ async fn an_engine_that_is_away_or_hangs_or_breaks_is_503_in_time_and_nothing_is
 
 async fn repeated(behind: &Behind, method: Method, path: &str, body: &Value) -> Answer {
     let request = behind.command_api.request(method, path).header("if-match", "*").json(body);
-    send(request.header("idempotency-key", "a repeat")).await
+    send(request.header("idempotency-key", "a-repeat")).await
 }
 
 async fn created(behind: &Behind, number: u32, key: &str) -> Answer {
@@ -144,7 +144,7 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
     let behind = Behind::start().await;
     // Every answer is lost, or every call before it is carried out.
     for (number, fault, replayed) in [(1, Fault::CutAfter, "true"), (2, Fault::CutBefore, "")] {
-        let key = format!("create {number}");
+        let key = format!("create-{number}");
         behind.commands.on("TransactWriteItems", fault, ALWAYS);
         is_unavailable(&created(&behind, number, &key).await);
         behind.commands.heal();
@@ -165,7 +165,7 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
     }
     // One answer that is lost is not even seen: the next try finds its own commit.
     behind.commands.on("TransactWriteItems", Fault::CutAfter, 1);
-    let user = created(&behind, 3, "create 3").await.expect(201);
+    let user = created(&behind, 3, "create-3").await.expect(201);
     assert_eq!((user.header("idempotent-replayed"), behind.commands.heal()), ("", 1));
     let path = format!("/v1/users/{}", user.text("id"));
     behind.commands.on("PutItem", Fault::CutAfter, 1);
@@ -179,7 +179,7 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
 #[tokio::test]
 async fn what_is_throttled_or_in_conflict_twice_is_carried_out() {
     let behind = Behind::start().await;
-    let user = created(&behind, 0, "create 0").await.expect(201);
+    let user = created(&behind, 0, "create-0").await.expect(201);
     let path = format!("/v1/users/{}", user.text("id"));
     let twice = |proxy: &Faults, operation, fault| proxy.on(operation, fault, 2);
     let refusals = ["ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException"];

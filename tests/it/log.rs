@@ -22,7 +22,7 @@ async fn rename(api: &Client, path: &str, name: &str, key: Option<&str>, if_matc
 async fn rename_at_last(api: &Client, path: &str, name: &str, if_match: &str) -> Answer {
     let trying = async {
         loop {
-            let answer = rename(api, path, name, Some(name), if_match).await;
+            let answer = rename(api, path, name, Some(&name.replace(' ', "-")), if_match).await;
             if answer.status.as_u16() != 503 {
                 return answer;
             }
