@@ -1,7 +1,9 @@
 //! Random commands from several clients, through lost answers and crashes: the log is what a plain model says.
 
+mod compare;
+mod person;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,7 +14,8 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, SOON, behind::Behind, faults::Fault, new_user, send};
+use self::person::{Op, Person};
+use crate::support::{Answer, Client, SOON, behind::Behind, faults::Fault, new_user};
 
 /// Runs of the test; a failure says which one it was.
 const SEEDS: [u64; 2] = [1, 20_260];
@@ -30,65 +33,6 @@ const CRASHES: usize = 2;
 
 /// Calls of the engine that fail in a row, now and then: more than its client tries.
 const BURST: u32 = 12;
-
-/// What a client asks for.
-#[derive(Debug, Clone, PartialEq)]
-enum Op {
-    Create(u32),
-    Rename(String),
-    Address(String),
-    Username(String),
-    Both(String, String),
-    Suspend,
-    Reactivate,
-    Assign(String),
-    Revoke(String),
-}
-
-/// A user, as plain as can be.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Person {
-    email: String,
-    username: String,
-    first_name: String,
-    suspended: bool,
-    roles: BTreeSet<String>,
-}
-
-impl Person {
-    fn after(&self, op: &Op) -> Self {
-        let mut person = self.clone();
-        match op {
-            Op::Create(number) => {
-                let new = new_user(*number);
-                let text = |field: &str| new[field].as_str().unwrap().to_owned();
-                (person.email, person.username, person.first_name) =
-                    (text("email"), text("username"), text("first_name"));
-            }
-            Op::Rename(name) => person.first_name.clone_from(name),
-            Op::Address(email) => person.email.clone_from(email),
-            Op::Username(username) => person.username.clone_from(username),
-            Op::Both(email, username) => (person.email, person.username) = (email.clone(), username.clone()),
-            Op::Suspend => person.suspended = true,
-            Op::Reactivate => person.suspended = false,
-            Op::Assign(role) => _ = person.roles.insert(role.clone()),
-            Op::Revoke(role) => _ = person.roles.remove(role),
-        }
-        person
-    }
-
-    fn read(body: &Value) -> Self {
-        let text = |field: &str| body[field].as_str().unwrap().to_owned();
-        let roles = body["roles"].as_array().unwrap().iter();
-        Self {
-            email: text("email"),
-            username: text("username"),
-            first_name: text("first_name"),
-            suspended: body["status"] == "suspended",
-            roles: roles.map(|role| role["role_id"].as_str().unwrap().to_owned()).collect(),
-        }
-    }
-}
 
 /// A request: what is asked of whom, and the key under which it is asked until there is an answer.
 #[derive(Debug, Clone)]
@@ -301,73 +245,8 @@ async fn the_log_is_what_a_plain_model_says_whatever_is_lost() {
         let faults = behind.commands.heal();
         let ledger = std::mem::take(&mut *ledger.lock().unwrap());
         assert!(faults > 0 && !ledger.refused.is_empty() && ledger.repeated > 0, "{faults} {ledger:?}");
-        compare(&behind, &ledger).await;
+        compare::compare(&behind, &ledger).await;
         behind.stop();
         drop(run);
     }
-}
-
-/// The commits of a user: for each version, what it was recorded under.
-async fn history(behind: &Behind, user: &str) -> BTreeMap<u64, String> {
-    let path = format!("/v1/users/{user}/events?page_size=200");
-    let page = send(behind.query_api.request(Method::GET, &path)).await.expect(200);
-    assert!(page.body["next_page_token"].is_null());
-    let items = page.body["items"].as_array().unwrap().iter();
-    let commit =
-        |event: &Value| (event["version"].as_u64().unwrap(), event["correlation_id"].as_str().unwrap().to_owned());
-    items.map(commit).collect()
-}
-
-async fn compare(behind: &Behind, ledger: &Ledger) {
-    let refused: BTreeSet<String> = ledger.refused.iter().map(|key| correlation(key)).collect();
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    let mut holders: BTreeMap<String, &str> = BTreeMap::new();
-    let mut claims: BTreeMap<String, usize> = BTreeMap::new();
-    for user in &ledger.users {
-        let commits = history(behind, user).await;
-        let head = commits.len() as u64;
-        assert_eq!(commits.keys().copied().collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>(), "a hole in {user}");
-        // The model: each commit is what was asked under its name.
-        let mut persons = vec![Person::default()];
-        for (version, recorded_under) in &commits {
-            assert!(!refused.contains(recorded_under), "{user}@{version} was refused");
-            assert!(known.insert(recorded_under.clone()), "{user}@{version} was done twice");
-            let mut done = ledger.done.iter().filter(|done| correlation(&done.asked.key) == *recorded_under);
-            let done = done.find(|done| done.version == *version && done.user == *user);
-            let done = done.unwrap_or_else(|| panic!("nobody was told of {user}@{version}"));
-            let person = persons.last().unwrap().after(&done.asked.op);
-            persons.push(person);
-        }
-        for done in ledger.done.iter().filter(|done| done.user == *user) {
-            let at = usize::try_from(done.version).unwrap();
-            let person = persons.get(at).unwrap_or_else(|| panic!("{done:?} is not in the history"));
-            assert_eq!(done.person, *person, "{done:?}");
-            if commits[&done.version] != correlation(&done.asked.key) {
-                assert_eq!(person.after(&done.asked.op), *person, "{done:?} had no effect");
-            }
-        }
-        let person = persons.pop().unwrap();
-        let read = behind.query_api.get_since(&format!("/v1/users/{user}"), &format!("user#{user}@{head}")).await;
-        let read = read.expect(200);
-        assert_eq!((Person::read(&read.body), &read.body["version"]), (person.clone(), &json!(head)));
-        let values = BTreeSet::from([person.email, person.username]);
-        claims.insert(format!("user#{user}"), values.len());
-        for value in values {
-            let other = holders.insert(value, user);
-            assert!(other.is_none(), "{user} and {other:?} hold the same value");
-        }
-    }
-    // What is claimed is what is held, by whoever holds it.
-    let mut claimed: BTreeMap<String, usize> = BTreeMap::new();
-    for item in behind.items(&["claims"]).await {
-        let owner = item.get("owner").and_then(|owner| owner.as_s().ok()).cloned().unwrap_or_default();
-        if claims.contains_key(&owner) {
-            *claimed.entry(owner).or_default() += 1;
-        }
-    }
-    assert_eq!(claimed, claims);
-    let streams = behind.items(&["events"]).await;
-    let users = streams.iter().filter_map(|item| item["stream"].as_s().ok()).filter(|id| id.starts_with("user#"));
-    // The administrator is one more.
-    assert_eq!(users.collect::<BTreeSet<_>>().len(), ledger.users.len() + 1);
 }
