@@ -20,9 +20,10 @@ fn is(line: &str, kind: &str) -> bool {
 
 /// Where a commit stands.
 fn place(lines: &[String], stream: &str, version: u64) -> usize {
+    let version = version.to_string();
     let is_it = |line: &String| {
         let commit = &json_of(line)["commit"];
-        commit["stream"] == stream && commit["version"] == version.to_string()
+        commit["stream"] == stream && commit["version"] == version
     };
     lines.iter().position(|line| is(line, "commit") && is_it(line)).unwrap()
 }
