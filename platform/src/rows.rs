@@ -89,6 +89,29 @@ impl<R: Row> Rows<R> {
         }
     }
 
+    /// Gives the entity and the version of every row to `each`, or `None` for a row that cannot be read; strongly
+    /// consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn versions(&self, mut each: impl FnMut(Option<(Uuid, Version)>)) -> Result<(), StoreError> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let mut items = scan.projection_expression("id, version").into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(unavailable)?;
+            let (id, version) = (item.get("id").and_then(|id| id.as_s().ok()), item.get("version"));
+            let Some((generation, id)) = id.and_then(|id| id.split_once('#')) else {
+                each(None);
+                continue;
+            };
+            if generation == GENERATION.to_string() {
+                let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
+                each(id.parse().ok().zip(version.map(Version)));
+            }
+        }
+        Ok(())
+    }
+
     /// A page of all rows in the order of their creation. Reads at most one page of each bucket.
     ///
     /// # Errors

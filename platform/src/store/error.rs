@@ -75,6 +75,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether trying again later can help. It then says nothing about what lies in the log.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)))
+    }
+}
+
 /// Why a commit was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
