@@ -7,6 +7,8 @@ mod commands;
 mod cost;
 mod crash;
 mod erase;
+mod freshness;
+mod hand_over;
 mod history;
 mod import;
 mod kms;

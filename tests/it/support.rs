@@ -1,7 +1,11 @@
 //! A world of one's own, and a client that speaks to it.
 
 pub mod engine;
+pub mod feed_watch;
+pub mod parts;
 pub mod process;
+pub mod projector;
+pub mod stale_index;
 pub mod store;
 pub mod wiretap;
 
