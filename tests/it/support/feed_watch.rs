@@ -17,7 +17,10 @@ use tokio::{
 use super::{Client, SOON};
 
 /// Between the answer to one write and the next write.
-const WRITE_EVERY: Duration = Duration::from_millis(10);
+const WRITE_EVERY: Duration = Duration::from_millis(20);
+
+/// Changes that may wait while the feed counts as steady: those of a few polls.
+const NEARLY: u64 = 25;
 
 /// Between the answer to one read and the next read: a gap is measured no more exactly than that and a read.
 const READ_EVERY: Duration = Duration::from_millis(5);
@@ -31,6 +34,7 @@ pub struct FeedWatch {
 #[derive(Default)]
 struct Seen {
     written: AtomicU64,
+    shown: AtomicU64,
     /// When the row was first seen at a newer version.
     moments: Mutex<Vec<Instant>>,
     stop: AtomicBool,
@@ -61,6 +65,16 @@ impl FeedWatch {
                 assert!(self.tasks.iter().all(|task| !task.is_finished()), "{place}: writer or reader ended");
                 sleep(READ_EVERY).await;
             }
+        }
+    }
+
+    /// Waits until the backlog is gone: the feed is steady again.
+    pub async fn caught_up(&self) {
+        let deadline = Instant::now() + SOON;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        while read(&self.seen.shown) + NEARLY < read(&self.seen.written) {
+            assert!(Instant::now() < deadline, "the feed never caught up");
+            sleep(READ_EVERY).await;
         }
     }
 
@@ -101,6 +115,7 @@ async fn read(queries: Client, role: String, seen: Arc<Seen>) {
         assert!(version >= last, "the row went back from {last} to {version}");
         if version > last {
             last = version;
+            seen.shown.store(version, Ordering::Relaxed);
             seen.moments.lock().unwrap().push(Instant::now());
         }
         sleep(READ_EVERY).await;
