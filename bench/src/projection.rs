@@ -1,3 +1,5 @@
+//! How fast a backlog is projected, and in how much memory.
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context;

@@ -1,3 +1,5 @@
+//! A projector as a process of its own: this program, started once more.
+
 use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};

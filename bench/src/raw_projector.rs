@@ -1,3 +1,5 @@
+//! What the projector is compared with: the bare SDK, doing the same reads and writes.
+
 use std::{
     collections::{BTreeMap, HashMap},
     time::Instant,

@@ -1,3 +1,5 @@
+//! From a command to the row that shows it.
+
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
