@@ -20,6 +20,9 @@ const SOON: Duration = Duration::from_mins(2);
 /// How often it is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
+/// A projector that applied nothing for so long has nothing to do: its position is written every few seconds.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// A projector, a process of its own: this program, told to be one.
 pub(crate) struct Projector(Child);
 
@@ -92,20 +95,18 @@ pub(crate) async fn lease(stage: &Stage) -> anyhow::Result<Option<Lease>> {
 /// Waits until nothing was applied for a while.
 pub(crate) async fn settled(stage: &Stage) -> anyhow::Result<()> {
     let (mut last, mut since) = (lease(stage).await?, Instant::now());
-    until("the projector has nothing to do", || {
-        let (last, since) = (&mut last, &mut since);
-        let reading = lease(stage);
-        let now = Instant::now();
-        let done = now.duration_since(*since) > Duration::from_secs(3);
-        async move {
-            let lease = reading.await?;
-            if lease != *last {
-                (*last, *since) = (lease, now);
-            }
-            Ok(done)
+    let deadline = since + SOON;
+    while since.elapsed() < QUIET {
+        let now = lease(stage).await?;
+        if now != last {
+            (last, since) = (now, Instant::now());
         }
-    })
-    .await
+        if Instant::now() > deadline {
+            bail!("never: the projector has nothing to do");
+        }
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
 }
 
 /// Asks until it holds.

@@ -41,6 +41,7 @@ impl Stage {
             settings: engines.settings(data, &base),
             listen: listener.local_addr()?,
             telnyx_public_keys: vec![engines.telnyx_public_key()],
+            client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
         };
         let state = AppState::open(&config, clock).await?;
         seed::administrator(&state, Some(SecretString::from(PASSWORD))).await?;

@@ -35,6 +35,7 @@ impl Parts {
             settings: engines.settings(data, &public_url),
             listen: listener.local_addr().unwrap(),
             telnyx_public_keys: vec![engines.telnyx_public_key()],
+            client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
         };
         let state = command_api::state::AppState::open(&config, clock).await.unwrap();
         seed::administrator(&state, Some(SecretString::from(PASSWORD))).await.unwrap();
