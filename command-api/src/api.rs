@@ -40,6 +40,7 @@ fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
+        .routes(routes!(auth::password::change_password))
         .routes(routes!(auth::sign_out::logout))
         .routes(routes!(auth::sign_out::end_own_sessions))
         .routes(routes!(auth::sign_out::end_own_session))

@@ -4,6 +4,7 @@ pub mod authority;
 mod client;
 mod ending;
 pub mod login;
+pub mod password;
 pub mod refresh;
 pub mod sign_out;
 mod tokens;

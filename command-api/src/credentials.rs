@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::update_item::UpdateItemError,
     types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
 use events::ids::UserId;
@@ -45,7 +46,7 @@ impl Credentials {
         }))
     }
 
-    /// The action that sets a user's first password, for the transaction of the commit that registers them.
+    /// The action that sets a user's password, for the transaction of the commit that says so.
     ///
     /// # Errors
     /// Only if the action cannot be built.
@@ -55,6 +56,30 @@ impl Credentials {
             ("password_hash".to_owned(), AttributeValue::S(hash.to_owned())),
         ]);
         put(&self.passwords, item)
+    }
+
+    /// Puts a new hash of the same password in the place of `old`, unless another password was set meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn replace_password_hash(&self, user: UserId, old: &str, new: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.passwords)
+            .key("user", AttributeValue::S(user.to_string()))
+            .update_expression("SET password_hash = :new")
+            .condition_expression("password_hash = :old")
+            .expression_attribute_values(":new", AttributeValue::S(new.to_owned()))
+            .expression_attribute_values(":old", AttributeValue::S(old.to_owned()));
+        match update.send().await {
+            Err(error)
+                if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(unavailable(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The action that forgets a user's secrets, for the transaction of the commit that erases them.

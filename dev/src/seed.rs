@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use aws_lc_rs::rand;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use command_api::{passwords::Passwords, state::AppState};
+use command_api::{passwords::check_length, state::AppState};
 use events::{
     decider::Decider,
     envelope::{Actor, Metadata},
@@ -29,7 +29,11 @@ const PASSWORD_BYTES: usize = 18;
 /// When the log does not answer or the policy refuses the given password.
 pub async fn administrator(state: &AppState, password: Option<SecretString>) -> anyhow::Result<Option<SecretString>> {
     if let Some(password) = &password {
-        Passwords::check_policy(password).map_err(|invalid| anyhow!("FIELDFUZE_ADMIN_PASSWORD {invalid}"))?;
+        let judged = match check_length(password) {
+            Ok(()) => state.passwords.judge(password.clone(), vec![ADMINISTRATOR.to_owned()]).await?,
+            refused => refused,
+        };
+        judged.map_err(|invalid| anyhow!("FIELDFUZE_ADMIN_PASSWORD {invalid}"))?;
     }
     role(state).await?;
     let generated = password.is_none();

@@ -182,6 +182,10 @@ def before_call(context, case, kwargs):
     if isinstance(case.body, dict) and isinstance(case.body.get("expires_at"), str):
         if time := TIME.fullmatch(case.body["expires_at"]):
             case.body["expires_at"] = f"2096{time[1].replace('02-29', '02-28')}"
+    # No schema says what is easily guessed.
+    for name in ("password", "new_password"):
+        if isinstance(case.body, dict) and isinstance(case.body.get(name), str) and 15 <= len(case.body[name]) <= 128:
+            case.body[name] = "wind 7 over the grey harbour"
     # To JSON Schema 2.0 is an integer, to our services it is none.
     if isinstance(case.body, dict) and isinstance(case.body.get("level"), float) and case.body["level"].is_integer():
         case.body["level"] = int(case.body["level"])

@@ -17,6 +17,7 @@ mod log;
 mod model;
 mod overload;
 mod parking;
+mod passwords;
 mod sessions;
 mod support;
 mod trip;

@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 use super::{client::Client, tokens::TokenPair};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
-    passwords::PasswordError,
+    passwords::{PasswordError, Verified},
     state::AppState,
 };
 
@@ -81,9 +81,14 @@ pub async fn login(
         Some(user) => state.credentials.password_hash(user.id).await?,
         None => None,
     };
-    let matches = state.passwords.verify(password, hash).await.map_err(overloaded)?;
+    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
+    if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
+        state.credentials.replace_password_hash(user.id, &old, new).await?;
+    }
     match user {
-        Some(user) if matches && user.status == Status::Active => start(&state, &user, client).await.map(Json),
+        Some(user) if verified != Verified::No && user.status == Status::Active => {
+            start(&state, &user, client).await.map(Json)
+        }
         _ => Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused")),
     }
 }
@@ -110,7 +115,11 @@ async fn find(state: &AppState, identifier: &str) -> Result<Option<UserState>, P
     }
 }
 
-async fn start(state: &AppState, user: &UserState, client: Client) -> Result<TokenPair, Problem> {
+/// Begins a session of a user who has shown who they are.
+///
+/// # Errors
+/// When the log does not answer.
+pub(super) async fn start(state: &AppState, user: &UserState, client: Client) -> Result<TokenPair, Problem> {
     let now = state.context.clock.now();
     let session = SessionId(state.context.clock.new_id());
     let expires_at = SessionRow::end(now, now);

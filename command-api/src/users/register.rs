@@ -11,16 +11,16 @@ use platform::{
     http::{Problem, documented::values, fields::Fields, json::KnownFields},
     store::{Command, Companions, Draft, Executed, Folded},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::taken;
 use crate::{
-    auth::login::overloaded,
+    auth::{login::overloaded, password::judge},
     command::{self, Ask, Refused, nothing_to_match},
     conditions::Conditions,
-    passwords::Passwords,
+    passwords::{check_foreign, check_length},
     state::AppState,
 };
 
@@ -51,6 +51,10 @@ pub struct CreateUser {
     /// Sets a password, so that they need no invitation.
     #[schema(value_type = Option<values::Password>)]
     password: Option<SecretString>,
+    /// Takes over the hash of a password that another system made: argon2, scrypt or PBKDF2 as a PHC string, or bcrypt. It
+    /// is hashed anew at the first sign-in.
+    #[schema(value_type = Option<values::PasswordHash>)]
+    password_hash: Option<SecretString>,
     /// Language; `en-US` unless said otherwise.
     #[schema(value_type = Option<values::Locale>)]
     locale: Option<String>,
@@ -61,7 +65,7 @@ pub struct CreateUser {
 
 impl KnownFields for CreateUser {
     const FIELDS: &'static [&'static str] =
-        &["email", "username", "first_name", "last_name", "phone", "password", "locale", "time_zone"];
+        &["email", "username", "first_name", "last_name", "phone", "password", "password_hash", "locale", "time_zone"];
 }
 
 /// What makes a request this one; the password is not among it.
@@ -112,7 +116,7 @@ pub async fn register(
     conditions: &Conditions,
     request: CreateUser,
 ) -> Result<(UserId, Executed<User>), Problem> {
-    let (new, password) = parse(request)?;
+    let (new, secret) = parse(request)?;
     let fingerprint = Fingerprint {
         email: &new.email,
         username: &new.username,
@@ -125,9 +129,15 @@ pub async fn register(
     };
     let id = UserId(conditions.created_id(state, OPERATION, actor));
     let intent = Ask { operation: OPERATION, actor, reason: None }.intent(state, conditions, &fingerprint);
-    let hash = match password {
-        Some(password) if !intent.validate_only => Some(state.passwords.hash(password).await.map_err(overloaded)?),
-        _ => None,
+    let hash = match secret {
+        Some(Secret::Password(password)) => {
+            let words = [new.email.as_str(), new.username.as_str(), new.first_name.as_str(), new.last_name.as_str()];
+            judge(state, &password, "/password", &words).await?;
+            let hash = state.passwords.hash(password);
+            if intent.validate_only { None } else { Some(hash.await.map_err(overloaded)?) }
+        }
+        Some(Secret::Hash(hash)) => Some(hash.expose_secret().to_owned()),
+        None => None,
     };
     let command = Registering { state, conditions, id, new: &new, hash };
     let executed = state.context.users.execute(id.into(), &intent, command).await;
@@ -135,7 +145,14 @@ pub async fn register(
     Ok((id, executed))
 }
 
-fn parse(request: CreateUser) -> Result<(Register, Option<SecretString>), Problem> {
+/// What a user brings along to sign in with.
+enum Secret {
+    Password(SecretString),
+    /// Of their password.
+    Hash(SecretString),
+}
+
+fn parse(request: CreateUser) -> Result<(Register, Option<Secret>), Problem> {
     let mut fields = Fields::default();
     let email = fields.required("/email", request.email, |text| Email::parse(&text));
     let username = fields.required("/username", request.username, |text| Username::parse(&text));
@@ -144,9 +161,17 @@ fn parse(request: CreateUser) -> Result<(Register, Option<SecretString>), Proble
     let phone = fields.required("/phone", request.phone, |text| Phone::parse(&text));
     let locale = fields.optional("/locale", request.locale, |text| Locale::parse(&text));
     let time_zone = fields.optional("/time_zone", request.time_zone, |text| TimeZone::parse(&text));
-    let password = fields
-        .optional("/password", request.password, |password| Passwords::check_policy(&password).map(|()| password));
-    let with_password = password.is_some();
+    if request.password.is_some() && request.password_hash.is_some() {
+        fields.refuse("/password_hash", "not-both", "cannot stand beside a password");
+    }
+    let password = fields.optional("/password", request.password, |password| {
+        check_length(&password).map(|()| Secret::Password(password))
+    });
+    let hash = fields.optional("/password_hash", request.password_hash, |hash| {
+        check_foreign(hash.expose_secret()).map(|()| Secret::Hash(hash))
+    });
+    let secret = password.or(hash);
+    let with_password = secret.is_some();
     let register = || {
         Some(Register {
             email: email?,
@@ -159,5 +184,5 @@ fn parse(request: CreateUser) -> Result<(Register, Option<SecretString>), Proble
             with_password,
         })
     };
-    Ok((fields.finish(register())?, password))
+    Ok((fields.finish(register())?, secret))
 }

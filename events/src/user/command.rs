@@ -20,6 +20,8 @@ pub enum UserCommand {
     AssignRole(AssignRole),
     /// Take a role away.
     RevokeRole(RoleId),
+    /// Set another password. That the old one was shown was checked before.
+    ChangePassword,
     /// End all sessions that there are.
     EndSessions,
     /// Forget the user for ever.

@@ -33,6 +33,9 @@ pub enum UserRefusal {
     /// The user is not suspended, so there is nothing to take back.
     #[error("only a suspended user can be reactivated; this one is {}", .0.as_str())]
     NotSuspended(Status),
+    /// Only an active user can do it.
+    #[error("only an active user can do it; this one is {}", .0.as_str())]
+    NotActive(Status),
     /// The user is forgotten.
     #[error("the user was erased")]
     Erased,
@@ -50,6 +53,7 @@ impl Refusal for UserRefusal {
             Self::NotFound => "not-found",
             Self::Exists => "user-exists",
             Self::NotSuspended(_) => "user-not-suspended",
+            Self::NotActive(_) => "user-not-active",
             Self::Erased => "erased",
             Self::TooManyRoles => "too-many-roles",
             Self::EndInThePast => "in-the-past",
@@ -61,7 +65,7 @@ impl Refusal for UserRefusal {
             Self::NotFound => RefusalKind::NotFound,
             Self::Erased => RefusalKind::Gone,
             Self::EndInThePast => RefusalKind::Invalid { pointer: "/expires_at" },
-            Self::Exists | Self::NotSuspended(_) | Self::TooManyRoles => RefusalKind::Conflict,
+            Self::Exists | Self::NotSuspended(_) | Self::NotActive(_) | Self::TooManyRoles => RefusalKind::Conflict,
         }
     }
 }
@@ -99,7 +103,9 @@ impl Decider for User {
                 user.roles.insert(at, assignment(event));
             }
             UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
-            UserEvent::UserSessionsEnded {} => user.sessions_since = recorded.version,
+            UserEvent::UserPasswordChanged {} | UserEvent::UserSessionsEnded {} => {
+                user.sessions_since = recorded.version
+            }
             UserEvent::UserErased {} => forget(user),
         }
     }
@@ -140,6 +146,10 @@ impl Decider for User {
                 let held = user.roles.iter().any(|held| held.role_id == role_id);
                 Ok(if held { vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })] } else { vec![] })
             }
+            (user, UserCommand::ChangePassword) => match user.status {
+                Status::Active => Ok(vec![UserEvent::UserPasswordChanged {}]),
+                status => Err(UserRefusal::NotActive(status)),
+            },
             (_, UserCommand::EndSessions) => Ok(vec![UserEvent::UserSessionsEnded {}]),
             (_, UserCommand::Erase) => Ok(vec![UserEvent::UserErased {}]),
         }

@@ -30,10 +30,20 @@ pub struct PersonName(#[expect(dead_code, reason = "read by the document only")]
 #[schema(format = "e164", min_length = 8, max_length = 16, pattern = r"^\+[1-9][0-9]+$", example = "+15125550123")]
 pub struct Phone(#[expect(dead_code, reason = "read by the document only")] String);
 
-/// 15 to 128 characters of any kind.
+/// 15 to 128 characters of any kind, not easily guessed.
 #[derive(ToSchema)]
 #[schema(format = Password, min_length = 15, max_length = 128, example = "correct horse battery staple")]
 pub struct Password(#[expect(dead_code, reason = "read by the document only")] String);
+
+/// The hash of a password by argon2, scrypt or PBKDF2 (a PHC string), or by bcrypt.
+#[derive(ToSchema)]
+#[schema(
+    format = "password-hash",
+    max_length = 512,
+    pattern = r"^\$(argon2(id|i|d)|scrypt|pbkdf2-sha(256|512)|2[abxy])\$[!-~]+$",
+    example = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
+)]
+pub struct PasswordHash(#[expect(dead_code, reason = "read by the document only")] String);
 
 /// A language tag (BCP 47): language, script and region.
 #[derive(ToSchema)]

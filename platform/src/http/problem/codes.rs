@@ -1,7 +1,7 @@
 //! Every code of a problem. Clients decide by them: one that is in use is never renamed.
 
 /// Status and code. What they mean stands in `docs/API.md`, which must have the same.
-pub const CODES: [(u16, &str); 43] = [
+pub const CODES: [(u16, &str); 44] = [
     (400, "body-unreadable"),
     (400, "idempotency-key-required"),
     (400, "invalid-consistency-token"),
@@ -31,6 +31,7 @@ pub const CODES: [(u16, &str); 43] = [
     (409, "role-retired"),
     (409, "too-many-roles"),
     (409, "user-exists"),
+    (409, "user-not-active"),
     (409, "user-not-suspended"),
     (409, "username-taken"),
     (410, "erased"),
