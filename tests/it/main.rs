@@ -15,6 +15,7 @@ mod log;
 mod model;
 mod overload;
 mod parking;
+mod rebuild;
 mod support;
 mod trip;
 mod verify;

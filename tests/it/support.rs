@@ -3,6 +3,7 @@
 pub mod behind;
 pub mod engine;
 pub mod faults;
+pub mod operator;
 pub mod process;
 pub mod store;
 pub mod wiretap;
