@@ -34,7 +34,7 @@ use platform::{
 
 use self::{forget::Forgetting, generations::Feeding, project::Projection, react::Reactions};
 pub(crate) use self::{
-    mend::{Compared, Standing, compare},
+    mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
     project::Generation,
 };

@@ -4,6 +4,7 @@
 //! checked (also when the arguments cannot be read).
 
 mod archive;
+pub mod audit;
 mod checkpoint;
 mod checkpoints;
 mod claims;

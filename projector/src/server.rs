@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::{
     feed::Feed,
     notify::{dispatcher::Dispatcher, queue::Queues, sweeper::Sweeper},
+    ops::audit::Audit,
     state::AppState,
     stream::{Config, Worker},
 };
@@ -42,6 +43,12 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     background.spawn("the reader of the log", async move { reading.run(&stopping).await });
     background.spawn("the retry of what older builds parked", feed.retry_older(shutdown.clone()));
     background.spawn("the sweeper", sweeper.run(shutdown.clone()));
+    let (audited, audit) = (worker.clone(), Audit::new(context.clone()));
+    let leads = move || {
+        let status = audited.status();
+        status.complete_until.filter(|_| status.leading)
+    };
+    background.spawn("the audit", audit.run(leads, shutdown.clone()));
     for queue in &QUEUES {
         background.spawn("a dispatcher", dispatcher.clone().run(queue.lane, shutdown.clone()));
     }

@@ -9,13 +9,18 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use events::{ids::UserId, user::User, user::UserState};
+use chrono::{DateTime, TimeDelta, Utc};
+use events::{
+    ids::UserId,
+    user::{User, UserState},
+};
 use platform::{context::Context, rows::Rows, tables::USERS};
+use projector::ops::audit::Audit;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ASK_EVERY, Client, SOON, TestWorld, engine, new_user,
+    ASK_EVERY, Answer, Client, SOON, TestWorld, engine, new_user,
     operator::{command, expect, finished, operator},
     send,
     store::context,
@@ -214,5 +219,60 @@ async fn a_row_that_is_not_the_fold_of_the_log_is_told_of_and_put_right() {
     expect(&operator(&world, &[&replay[..], &["--emit"]].concat()).await, 2, "--reason");
     let wrong = ["replay", "--model", "role", "--stream", &stream];
     expect(&operator(&world, &wrong).await, 2, "does not feed this read model");
+    world.world.stop().await;
+}
+
+/// Goes round the log once, as if everything before `applied_until` were applied, and gives drift and healed so far.
+async fn round(audit: &mut Audit, applied_until: DateTime<Utc>) -> (u64, u64) {
+    while !audit.look(applied_until).await.unwrap() {}
+    let counted = audit.counted();
+    (counted.drift.load(Ordering::SeqCst), counted.healed.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn the_audit_finds_what_drifted_and_heals_it_and_nothing_else() {
+    let world = TestWorld::start().await;
+    let (api, client) = (&world.api, engine::client(&world.world.addresses.dynamodb));
+    let mut ids = Vec::new();
+    for number in 0..4 {
+        ids.push(api.post("/v1/users", &new_user(number)).await.expect(201).text("id"));
+    }
+    let delivered = |answer: &Answer| {
+        let items = answer.body["items"].as_array().unwrap();
+        items.len() == 4 && items.iter().all(|item| item["status"] == "delivered")
+    };
+    api.get_until("/v1/notifications", delivered).await;
+    let context = context(&world.settings()).await;
+    let mut audit = Audit::new(context.clone());
+    let later = context.clock.now() + TimeDelta::hours(1);
+    assert_eq!(round(&mut audit, later).await, (0, 0));
+
+    // One row gone, one changed, one older than it was; a unique value that is not held.
+    let key = |id: &str| AttributeValue::S(format!("1#{id}"));
+    client.delete_item().table_name("users1").key("id", key(&ids[0])).send().await.unwrap();
+    let mut row = get(&client, "users1", "id", &format!("1#{}", ids[1])).await.unwrap();
+    row.insert("first_name".to_owned(), AttributeValue::S("Mallory".to_owned()));
+    client.put_item().table_name("users1").set_item(Some(row)).send().await.unwrap();
+    let old = get(&client, "users1", "id", &format!("1#{}", ids[2])).await.unwrap();
+    change(api, &ids[2], "Augusta").await;
+    api.get_until(&format!("/v1/users/{}", ids[2]), |answer| answer.body["version"] == 2).await;
+    client.put_item().table_name("users1").set_item(Some(old)).send().await.unwrap();
+    let owner = AttributeValue::S(format!("user#{}", ids[3]));
+    let claims = engine::items(&client, "claims").await;
+    let claim = claims.into_iter().find(|claim| claim.get("owner") == Some(&owner)).unwrap();
+    client.delete_item().table_name("claims").key("claim", claim["claim"].clone()).send().await.unwrap();
+
+    // What may still be on its way to its row is left to the feed.
+    assert_eq!(round(&mut audit, DateTime::UNIX_EPOCH).await, (2, 2));
+    assert_eq!(round(&mut audit, later).await, (4, 4));
+    assert_eq!(round(&mut audit, later).await, (4, 4));
+    for (id, version, name) in [(&ids[0], 1, "Ada"), (&ids[1], 1, "Ada"), (&ids[2], 2, "Augusta")] {
+        let path = format!("/v1/users/{id}");
+        let user = api.get(&path).await.expect(200).body;
+        assert_eq!((&user["version"], &user["first_name"]), (&json!(version), &json!(name)));
+        change(api, id, "Grace").await;
+        api.get_until(&path, |answer| answer.body["version"] == version + 1).await;
+    }
+    expect(&operator(&world, &["claims"]).await, 0, "0 claims wrong");
     world.world.stop().await;
 }

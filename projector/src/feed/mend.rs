@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use events::{
     stream::{StreamId, Version},
     views::Row,
@@ -87,6 +88,21 @@ pub(crate) async fn compare<R: Row>(
         Ok(fold) => Ok(compared(stored, fold)),
         Err(ApplyError::Transient(error)) => Err(error),
         Err(ApplyError::Poison { source, .. }) => Ok(unfoldable(stored, &source)),
+    }
+}
+
+/// As [`compare`], from the last state that a commit carries: one call for the row and one for the log. Gives when the
+/// last commit was recorded, too.
+pub(crate) async fn compare_quickly<R: Row>(
+    store: &EventStore,
+    rows: &Rows<R>,
+    stream: StreamId,
+) -> Result<(Compared<R>, Option<DateTime<Utc>>), StoreError> {
+    let stored = rows.stored(stream.id).await?;
+    match store.load::<R::Rules>(stream, None).await {
+        Ok(folded) => Ok((compared(stored, folded.state), folded.recorded_at)),
+        Err(error) if error.is_outage() => Err(error),
+        Err(error) => Ok((unfoldable(stored, &error), None)),
     }
 }
 
