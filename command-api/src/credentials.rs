@@ -1,4 +1,4 @@
-//! What never enters the log: password hashes and refresh-token families.
+//! What never enters the log: password hashes.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,23 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
-use chrono::{DateTime, Utc};
-use events::ids::{SessionId, UserId};
+use events::ids::UserId;
 use platform::{
     store::{StoreError, unavailable},
-    tables::{CREDENTIALS, Names, SESSIONS},
+    tables::{CREDENTIALS, Names},
 };
 
-/// Tables `credentials` and `sessions`.
+/// Table `credentials`.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     client: Client,
     passwords: String,
-    families: String,
 }
 
 impl Credentials {
     /// The tables of one stage.
     pub fn new(client: Client, names: &Names) -> Self {
-        Self { client, passwords: names.table(&CREDENTIALS), families: names.table(&SESSIONS) }
+        Self { client, passwords: names.table(&CREDENTIALS) }
     }
 
     /// A user's password hash (PHC string), if they have a password.
@@ -66,25 +64,6 @@ impl Credentials {
     pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.passwords).key("user", AttributeValue::S(user.to_string()));
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
-    }
-
-    /// The action that begins a family of refresh tokens, for the transaction of its session's first commit.
-    ///
-    /// # Errors
-    /// Only if the action cannot be built.
-    pub fn begin_family_action(
-        &self,
-        session: SessionId,
-        user: UserId,
-        expires_at: DateTime<Utc>,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let item = HashMap::from([
-            ("session".to_owned(), AttributeValue::S(session.to_string())),
-            ("user".to_owned(), AttributeValue::S(user.to_string())),
-            ("number".to_owned(), AttributeValue::N("1".to_owned())),
-            ("expires_at".to_owned(), AttributeValue::N(expires_at.timestamp().to_string())),
-        ]);
-        put(&self.families, item)
     }
 }
 

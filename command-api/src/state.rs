@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::{extract::FromRef, http::HeaderName};
 use events::session::Session;
 use platform::{
     clock::Clock,
     context::Context,
     crypto::{MacKey, Secrets},
     http::auth::Authenticator,
+    sessions::Sessions,
     store::Streams,
     telnyx::signature::PublicKeys,
     tokens::Signer,
@@ -27,9 +28,11 @@ pub struct AppState(Arc<Inner>);
 pub struct Inner {
     /// Clients, keys and stores.
     pub context: Context,
-    /// Sessions.
-    pub sessions: Streams<Session>,
-    /// Password hashes and refresh-token families.
+    /// The streams of sessions.
+    pub session_streams: Streams<Session>,
+    /// The families of refresh tokens.
+    pub sessions: Sessions,
+    /// Password hashes.
     pub credentials: Credentials,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
@@ -43,6 +46,8 @@ pub struct Inner {
     pub issuer: String,
     /// Verify Telnyx's webhooks.
     pub telnyx_keys: PublicKeys,
+    /// The header that states a client's address.
+    pub client_address_header: Option<HeaderName>,
     /// Places for imports.
     pub imports: Arc<Semaphore>,
 }
@@ -56,7 +61,8 @@ impl AppState {
         let secrets = Secrets::load(&config.settings.data_dir)?;
         let context = Context::open(&config.settings, &secrets, clock).await?;
         Ok(Self(Arc::new(Inner {
-            sessions: Streams::new(context.store().clone()),
+            session_streams: Streams::new(context.store().clone()),
+            sessions: Sessions::new(context.aws.dynamodb.clone(), &context.names),
             credentials: Credentials::new(context.aws.dynamodb.clone(), &context.names),
             passwords: Passwords::start()?,
             signer: Signer::new(&secrets)?,
@@ -64,6 +70,7 @@ impl AppState {
             digest_key: secrets.digests()?,
             issuer: config.settings.public_url.clone(),
             telnyx_keys: PublicKeys::parse(config.telnyx_public_keys.iter().map(String::as_str))?,
+            client_address_header: config.client_address_header.clone(),
             imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
             context,
         })))

@@ -3,6 +3,7 @@
 pub mod assign_role;
 pub mod change;
 pub mod create;
+pub mod end_sessions;
 pub mod erase;
 pub mod import;
 pub mod reactivate;

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::{
     engine::{self, Engine},
     ports::{Ports, bind},
+    proxy::VIEWER_ADDRESS,
     queue::Queues,
     standin::Standin,
 };
@@ -83,6 +84,7 @@ impl Engines {
             ("AWS_ENDPOINT_URL_SQS", self.sqs.url()),
             ("FIELDFUZE_PUBLIC_URL", public_url.to_owned()),
             ("FIELDFUZE_DATA_DIR", data.display().to_string()),
+            ("FIELDFUZE_CLIENT_ADDRESS_HEADER", VIEWER_ADDRESS.to_string()),
             ("FIELDFUZE_TELNYX_URL", self.telnyx.url()),
             ("FIELDFUZE_TELNYX_API_KEY", TELNYX_API_KEY.to_owned()),
             ("FIELDFUZE_TELNYX_FROM", TELNYX_FROM.to_owned()),

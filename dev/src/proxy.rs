@@ -15,6 +15,8 @@ use platform::clock::Clock;
 use crate::serve::Server;
 use forward::Forward;
 
+pub use headers::VIEWER_ADDRESS;
+
 /// The two services behind the load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {

@@ -186,6 +186,7 @@ async fn start_services(
         settings: settings.clone(),
         listen: listeners.command_api.local_addr()?,
         telnyx_public_keys: vec![engines.telnyx_public_key()],
+        client_address_header: Some(crate::proxy::VIEWER_ADDRESS),
     };
     let commands = command_api::state::AppState::open(&commands, clock.clone()).await?;
     let generated = seed::administrator(&commands, config.admin_password.clone()).await?;

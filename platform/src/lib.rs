@@ -8,6 +8,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod rights;
 pub mod rows;
+pub mod sessions;
 pub mod settings;
 pub mod store;
 pub mod tables;

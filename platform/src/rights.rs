@@ -3,8 +3,10 @@
 //! command-api writes table `rights` in the transaction of the commit that changes a right, so the table is never
 //! behind the log by more than the poll.
 
+mod voided;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -15,7 +17,7 @@ use aws_sdk_dynamodb::{
 };
 use chrono::{DateTime, Utc};
 use events::{
-    ids::{RoleId, UserId},
+    ids::{RoleId, SessionId, UserId},
     permission::Permissions,
     role::{RoleState, RoleStatus},
     stream::Version,
@@ -25,10 +27,11 @@ use events::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
 
+use self::voided::{SESSION, USER, VoidedSession, VoidedUser};
 use crate::{
     store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
-    tokens::{ACCESS_TOKEN_LIFETIME, Claims},
+    tokens::Claims,
 };
 
 /// How often a verifier reads the table.
@@ -42,7 +45,6 @@ const READ_WITHIN: Duration = Duration::from_secs(3);
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
 const ROLE: &str = "role";
-const USER: &str = "user";
 
 /// What a role grants now; nothing when it is retired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,18 +61,11 @@ pub struct RoleRights {
     pub version: Version,
 }
 
-/// Tokens of a user signed before this version of their stream are void.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct VoidedUser {
-    id: UserId,
-    version: Version,
-    expires_at: i64,
-}
-
 #[derive(Debug)]
 struct Copy {
     roles: HashMap<RoleId, RoleRights>,
     users: HashMap<UserId, Version>,
+    sessions: HashSet<SessionId>,
     read_at: Instant,
 }
 
@@ -118,6 +113,17 @@ impl KnownRights {
     }
 }
 
+/// The sessions that ended as of a copy.
+#[derive(Debug, Clone)]
+pub struct VoidedSessions(Arc<Copy>);
+
+impl VoidedSessions {
+    /// Whether a session is among them.
+    pub fn contains(&self, session: SessionId) -> bool {
+        self.0.sessions.contains(&session)
+    }
+}
+
 /// Rights resolved for one token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Granted {
@@ -133,7 +139,7 @@ pub enum RightsError {
     /// Our copy is too old to be trusted.
     #[error("the rights are not known at the moment")]
     Stale,
-    /// The user was suspended, or lost a right, after the token was signed.
+    /// The user was suspended, lost a right or was signed out after the token was signed.
     #[error("the token was voided")]
     Voided,
 }
@@ -159,13 +165,22 @@ impl Rights {
         self.trusted().is_ok()
     }
 
+    /// The sessions that ended within the last minutes, as far as our copy knows.
+    ///
+    /// # Errors
+    /// [`RightsError::Stale`].
+    pub fn voided_sessions(&self) -> Result<VoidedSessions, RightsError> {
+        self.trusted().map(VoidedSessions)
+    }
+
     /// What a token grants at `now`.
     ///
     /// # Errors
     /// [`RightsError`].
     pub async fn resolve(&self, claims: &Claims, now: DateTime<Utc>) -> Result<Granted, RightsError> {
         let known = self.known(at_all(&claims.roles)).await?;
-        if known.0.users.get(&claims.sub).is_some_and(|voided| claims.ver < *voided) {
+        let voided = known.0.users.get(&claims.sub).is_some_and(|voided| claims.ver < *voided);
+        if voided || known.0.sessions.contains(&claims.sid) {
             return Err(RightsError::Voided);
         }
         Ok(known.granted_by(&claims.roles, now))
@@ -193,21 +208,6 @@ impl Rights {
         let permissions = if active { role.permissions.clone() } else { Permissions::default() };
         let (id, name, level, version) = (role.id, role.name.clone(), role.level, role.version);
         self.put(ROLE, &RoleRights { id, name, permissions, level, version })
-    }
-
-    /// The action that voids a user's tokens signed before `version`, for the transaction of that commit.
-    ///
-    /// # Errors
-    /// Only if the action cannot be built.
-    pub fn void_user_action(
-        &self,
-        user: UserId,
-        version: Version,
-        now: DateTime<Utc>,
-    ) -> Result<TransactWriteItem, StoreError> {
-        // Twice the lifetime, so that clocks apart never drop the entry before the last token has ended.
-        let expires_at = (now + ACCESS_TOKEN_LIFETIME * 2).timestamp();
-        self.put(USER, &VoidedUser { id: user, version, expires_at })
     }
 
     fn put(&self, kind: &str, value: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
@@ -250,10 +250,15 @@ impl Rights {
 
     async fn read_all(&self) -> Result<(), StoreError> {
         let read_at = Instant::now();
-        let (roles, users) = tokio::try_join!(self.read::<RoleRights>(ROLE), self.read::<VoidedUser>(USER))?;
+        let (roles, users, sessions) = tokio::try_join!(
+            self.read::<RoleRights>(ROLE),
+            self.read::<VoidedUser>(USER),
+            self.read::<VoidedSession>(SESSION)
+        )?;
         let copy = Copy {
             roles: roles.into_iter().map(|role| (role.id, role)).collect(),
             users: users.into_iter().map(|user| (user.id, user.version)).collect(),
+            sessions: sessions.into_iter().map(|session| session.id).collect(),
             read_at,
         };
         let mut slot = self.copy.write().unwrap_or_else(std::sync::PoisonError::into_inner);

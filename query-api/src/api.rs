@@ -32,6 +32,8 @@ struct Schemas;
 fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(users::me::me))
+        .routes(routes!(users::sessions::own_sessions))
+        .routes(routes!(users::sessions::sessions))
         .routes(routes!(users::list::list))
         .routes(routes!(users::get::get))
         .routes(routes!(users::events::events))

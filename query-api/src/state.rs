@@ -10,6 +10,7 @@ use platform::{
     crypto::{SealingKey, Secrets},
     http::auth::Authenticator,
     rows::{AuditRows, Rows},
+    sessions::Sessions,
     tables::{NOTIFICATIONS, ROLES, USERS},
 };
 
@@ -32,6 +33,8 @@ pub struct Inner {
     pub notifications: Rows<NotificationState>,
     /// Read model of every event.
     pub audit: AuditRows,
+    /// Sessions.
+    pub sessions: Sessions,
     /// Seals cursors.
     pub cursor_key: SealingKey,
     /// How far the read models are behind.
@@ -52,6 +55,7 @@ impl AppState {
             roles: Rows::new(client(), &context.names, &ROLES, &context.generations),
             notifications: Rows::new(client(), &context.names, &NOTIFICATIONS, &context.generations),
             audit: AuditRows::new(client(), &context.names),
+            sessions: Sessions::new(client(), &context.names),
             cursor_key: secrets.cursors()?,
             lag: Lag::new(client(), &context.names, clock),
             context,

@@ -6,6 +6,7 @@ pub mod export_all;
 pub mod get;
 pub mod list;
 pub mod me;
+pub mod sessions;
 
 use ::events::{ids::RoleId, stream::Category, user::UserState};
 use platform::{

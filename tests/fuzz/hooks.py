@@ -32,6 +32,9 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 TIME = re.compile(r"\d{4}(-\d\d-\d\dT.*)")
 ERASED, RETIRED, CREATED = 410, 204, 201
 
+# Requests that end the session of their own token, or all of its user's.
+SIGNING_OUT = ("/v1/auth/logout", "/v1/me/sessions")
+
 # Which kind of thing a path's parameter names.
 KINDS = [("/v1/users/{id}", "id", "user"), ("/v1/roles/{id}", "id", "role"), ("/v1/notifications/{id}", "id", "notification"),
          ("/roles/{role_id}", "role_id", "role"), ("/v1/webhooks/", "notification_id", "notification")]
@@ -64,6 +67,10 @@ class World:
         self.token = answer.json()["access_token"]
         self.session.headers["Authorization"] = f"Bearer {self.token}"
         self.seeded = {item["id"] for kind in ("users", "roles") for item in self.get(f"/v1/{kind}")["items"]}
+        self.passer_by = {"identifier": "passer-by", "password": ADMINISTRATOR["password"]}
+        self.session.post(f"{URL}/v1/users", timeout=TIMEOUT, json={
+            "email": "passer-by@example.com", "username": "passer-by", "first_name": "Ada", "last_name": "Lovelace",
+            "phone": "+15125559999", "password": ADMINISTRATOR["password"]}).raise_for_status()
         self.tags = {}
         self.ids = {"user": [], "role": [], "notification": []}
         self.consistency_tokens = []
@@ -71,6 +78,12 @@ class World:
             self.fill(kind)
         self.put_roles()
         self.notifications()
+
+    def signed_in(self):
+        """The token of somebody who may sign out."""
+        answer = requests.post(f"{URL}/v1/auth/login", json=self.passer_by, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return answer.json()["access_token"]
 
     def get(self, path):
         answer = self.session.get(f"{URL}{path}", timeout=TIMEOUT)
@@ -161,6 +174,10 @@ def before_call(context, case, kwargs):
     if isinstance(key, str) and KEY.fullmatch(key):
         case.headers["Idempotency-Key"] = f"{key[:200]}:{next(WORLD.number)}"
     go_on_with_pages(case)
+    # Whoever signs out has just signed in: the fuzzer's own token must last.
+    signs_out = case.method.upper() != "GET" and case.path.startswith(SIGNING_OUT)
+    if signs_out and (case.headers or {}).get("Authorization") == f"Bearer {WORLD.token}":
+        case.headers["Authorization"] = f"Bearer {WORLD.signed_in()}"
     # The document can only say that an end is a time; it must also be to come.
     if isinstance(case.body, dict) and isinstance(case.body.get("expires_at"), str):
         if time := TIME.fullmatch(case.body["expires_at"]):

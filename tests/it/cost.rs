@@ -46,6 +46,7 @@ impl Tapped {
             settings: settings(&commands),
             listen: first.local_addr().unwrap(),
             telnyx_public_keys: vec![engines.telnyx_public_key()],
+            client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
         };
         let state = command_api::state::AppState::open(&config, clock.clone()).await.unwrap();
         seed::administrator(&state, Some(SecretString::from(PASSWORD))).await.unwrap();

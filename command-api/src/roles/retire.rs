@@ -13,7 +13,7 @@ use events::{
 use platform::http::{
     Problem,
     auth::Caller,
-    documented::{Bodied, Guarded, MustMatch, Named, Served, Validated, Versioned},
+    documented::{Bodied, Done, Guarded, MustMatch, Named, Served, Validated, Versioned},
     id::Id,
     json::OptionalBody,
 };
@@ -36,11 +36,7 @@ use crate::{
     request_body = Option<MaybeReason>,
     params(("id" = Uuid, Path, description = "The role"), IfMatchRequired, Repeatable, DryRun),
     responses(
-        (status = 204, description = "Retired", headers(
-            ("ETag" = String, description = "The version"),
-            ("Consistency-Token" = String, description = "For reads that must not be older"),
-            ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
-        )),
+        Done,
         (status = 409, description = "`conflict`", body = Problem, content_type = "application/problem+json"),
         Validated, Guarded, Served, Bodied, Named, Versioned, MustMatch,
     )

@@ -65,13 +65,8 @@ pub(super) async fn forward(
     *request.version_mut() = Version::HTTP_11;
     let port = port_of(request.headers().get(HOST));
     headers::remove_hop_by_hop(request.headers_mut());
-    headers::add_forwarding(
-        request.headers_mut(),
-        connection.peer.ip(),
-        port,
-        forward.clock.now(),
-        forward.clock.new_id(),
-    );
+    let (now, id) = (forward.clock.now(), forward.clock.new_id());
+    headers::add_forwarding(request.headers_mut(), connection.peer, port, now, id);
     match tokio::time::timeout(ANSWER_TIMEOUT, forward.client.request(request)).await {
         Ok(Ok(mut response)) => {
             headers::remove_hop_by_hop(response.headers_mut());

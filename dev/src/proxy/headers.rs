@@ -1,6 +1,6 @@
 //! The headers that an ALB adds, and those that end at every hop.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chrono::{DateTime, Utc};
@@ -21,6 +21,10 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// In which CloudFront, which stands before the ALB, states a client's address and port.
+pub const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
+
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 /// Hexadecimal digits of the unique part of a trace id.
@@ -40,12 +44,15 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds what an ALB adds: the client's address behind those that a client claims, the scheme and port it came by
-/// (whatever it claims), and a trace id where there is none.
-pub(super) fn add_forwarding(headers: &mut HeaderMap, client: IpAddr, port: u16, now: DateTime<Utc>, id: Uuid) {
+/// Adds what CloudFront and an ALB add: the client's address (alone, and behind those that a client claims), the scheme
+/// and port it came by (whatever it claims), and a trace id where there is none.
+pub(super) fn add_forwarding(headers: &mut HeaderMap, client: SocketAddr, port: u16, now: DateTime<Utc>, id: Uuid) {
+    if let Ok(value) = HeaderValue::from_str(&client.to_string()) {
+        headers.insert(VIEWER_ADDRESS, value);
+    }
     let mut addresses: Vec<String> =
         headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect();
-    addresses.push(client.to_string());
+    addresses.push(client.ip().to_string());
     if let Ok(value) = HeaderValue::from_str(&addresses.join(", ")) {
         headers.insert(FORWARDED_FOR, value);
     }
@@ -71,7 +78,7 @@ mod tests {
 
     fn forwarded(headers: &mut HeaderMap) {
         let now = DateTime::from_timestamp(0x6553_f100, 0).unwrap();
-        add_forwarding(headers, [192, 0, 2, 7].into(), 8080, now, Uuid::from_u128(0xabc));
+        add_forwarding(headers, ([192, 0, 2, 7], 4711).into(), 8080, now, Uuid::from_u128(0xabc));
     }
 
     #[test]
@@ -80,10 +87,12 @@ mod tests {
         headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.1"));
         headers.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.2"));
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+        headers.insert(VIEWER_ADDRESS, HeaderValue::from_static("10.0.0.3:1"));
         forwarded(&mut headers);
         assert_eq!(headers[FORWARDED_FOR], "10.0.0.1, 10.0.0.2, 192.0.2.7");
         assert_eq!(headers.get_all(FORWARDED_FOR).iter().count(), 1);
         assert_eq!(headers[FORWARDED_PROTO], "http");
+        assert_eq!(headers[VIEWER_ADDRESS], "192.0.2.7:4711");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum UserCommand {
     AssignRole(AssignRole),
     /// Take a role away.
     RevokeRole(RoleId),
+    /// End all sessions that there are.
+    EndSessions,
     /// Forget the user for ever.
     Erase,
 }

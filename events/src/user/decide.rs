@@ -10,7 +10,7 @@ use crate::{
     decider::{Decider, Refusal, RefusalKind},
     envelope::Recorded,
     ids::{RoleId, UserId},
-    stream::Category,
+    stream::{Category, Version},
     values::{Locale, Personal, TimeZone},
 };
 
@@ -68,7 +68,7 @@ impl Refusal for UserRefusal {
 
 impl Decider for User {
     const CATEGORY: Category = Category::User;
-    const STATE_SCHEMA: u32 = 2;
+    const STATE_SCHEMA: u32 = 3;
     type State = Option<UserState>;
     type Event = UserEvent;
     type Command = UserCommand;
@@ -89,6 +89,7 @@ impl Decider for User {
                     user.before_suspension = user.status;
                 }
                 user.status = Status::Suspended;
+                user.sessions_since = recorded.version;
             }
             UserEvent::UserReactivated {} => user.status = user.before_suspension,
             UserEvent::UserRoleAssigned(event) => {
@@ -98,6 +99,7 @@ impl Decider for User {
                 user.roles.insert(at, assignment(event));
             }
             UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
+            UserEvent::UserSessionsEnded {} => user.sessions_since = recorded.version,
             UserEvent::UserErased {} => forget(user),
         }
     }
@@ -138,6 +140,7 @@ impl Decider for User {
                 let held = user.roles.iter().any(|held| held.role_id == role_id);
                 Ok(if held { vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })] } else { vec![] })
             }
+            (_, UserCommand::EndSessions) => Ok(vec![UserEvent::UserSessionsEnded {}]),
             (_, UserCommand::Erase) => Ok(vec![UserEvent::UserErased {}]),
         }
     }
@@ -204,6 +207,7 @@ fn registered(event: &UserRegistered, recorded: &Recorded<UserEvent>) -> UserSta
         status: event.status,
         before_suspension: event.status,
         roles: Vec::new(),
+        sessions_since: Version::NONE,
         version: recorded.version,
         created_at: recorded.recorded_at,
         updated_at: recorded.recorded_at,

@@ -25,6 +25,8 @@ pub enum UserEvent {
     UserRoleAssigned(RoleAssigned),
     /// The user lost a role.
     UserRoleRevoked(RoleRevoked),
+    /// All of the user's sessions are over: whoever signed in before signs in anew.
+    UserSessionsEnded {},
     /// The user is forgotten: their key is destroyed in the same transaction, and nothing follows any more.
     UserErased {},
 }
@@ -108,6 +110,7 @@ const SUSPENDED: EventType = plain("UserSuspended");
 const REACTIVATED: EventType = plain("UserReactivated");
 const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
 const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
+const SESSIONS_ENDED: EventType = plain("UserSessionsEnded");
 const ERASED: EventType = plain("UserErased");
 
 /// Schema 1 knew neither language nor time zone.
@@ -122,7 +125,7 @@ fn with_locale_and_time_zone(mut data: Map<String, Value>) -> Map<String, Value>
 
 impl EventData for UserEvent {
     const CATALOGUE: &'static [EventType] =
-        &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED, ERASED];
+        &[REGISTERED, PROFILE_CHANGED, SUSPENDED, REACTIVATED, ROLE_ASSIGNED, ROLE_REVOKED, SESSIONS_ENDED, ERASED];
     const UPCASTS: &'static [Upcast] = &[REGISTERED_1];
 
     fn event_type(&self) -> &'static EventType {
@@ -133,6 +136,7 @@ impl EventData for UserEvent {
             Self::UserReactivated {} => &REACTIVATED,
             Self::UserRoleAssigned(_) => &ROLE_ASSIGNED,
             Self::UserRoleRevoked(_) => &ROLE_REVOKED,
+            Self::UserSessionsEnded {} => &SESSIONS_ENDED,
             Self::UserErased {} => &ERASED,
         }
     }

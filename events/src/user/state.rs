@@ -81,6 +81,9 @@ pub struct UserState {
     pub before_suspension: Status,
     /// Their roles, in the order of the roles' ids.
     pub roles: Vec<Assignment>,
+    /// The commit that ended all sessions that were there: of those that began on an earlier version none counts.
+    #[serde(default)]
+    pub sessions_since: Version,
     /// Number of their last commit.
     pub version: Version,
     /// When they were registered.

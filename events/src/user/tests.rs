@@ -61,6 +61,16 @@ fn a_reactivated_user_returns_to_where_they_stood() {
 }
 
 #[test]
+fn sessions_count_since_the_last_commit_that_ended_all_of_them() {
+    given::<User>([registered()]).when(UserCommand::EndSessions).then([UserEvent::UserSessionsEnded {}]);
+    let since = |events: &[UserEvent]| fold::<User>(events.to_vec()).unwrap().sessions_since.0;
+    let (suspended, back) = (UserEvent::UserSuspended {}, UserEvent::UserReactivated {});
+    assert_eq!(since(&[registered(), assigned(1)]), 0);
+    assert_eq!(since(&[registered(), UserEvent::UserSessionsEnded {}, assigned(1)]), 2);
+    assert_eq!(since(&[registered(), assigned(1), suspended, back]), 3);
+}
+
+#[test]
 fn what_was_never_suspended_cannot_be_reactivated() {
     let refusal = UserRefusal::NotSuspended(Status::Invited);
     given::<User>([registered()]).when(UserCommand::Reactivate).then_refused(&refusal);

@@ -1,4 +1,4 @@
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// A key for HMAC-SHA-256.
@@ -14,6 +14,12 @@ impl MacKey {
     /// The MAC over length-prefixed parts, so that no two lists of parts are one text; URL-safe base64.
     pub fn tag(&self, parts: &[&[u8]]) -> String {
         URL_SAFE_NO_PAD.encode(self.bytes(parts))
+    }
+
+    /// Whether `tag` is the MAC over `parts`, in a time that does not tell how much of it is.
+    pub fn is_tag_of(&self, tag: &str, parts: &[&[u8]]) -> bool {
+        let tag = URL_SAFE_NO_PAD.decode(tag).unwrap_or_default();
+        constant_time::verify_slices_are_equal(self.bytes(parts).as_ref(), &tag).is_ok()
     }
 
     /// The MAC as bytes.

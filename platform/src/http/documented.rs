@@ -204,6 +204,18 @@ pub struct UserChanged(pub Changed<UserBody>);
 )]
 pub struct RoleChanged(pub Changed<RoleBody>);
 
+/// Done; there is nothing to show
+#[derive(Debug, IntoResponses)]
+#[response(
+    status = 204,
+    headers(
+        ("ETag" = String, description = "The version"),
+        ("Consistency-Token" = String, description = "For reads that must not be older"),
+        ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
+    ),
+)]
+pub struct Done;
+
 /// With `validate_only`: what would be recorded
 #[derive(IntoResponses)]
 #[response(status = 200, example = json!(examples::dry_run()))]

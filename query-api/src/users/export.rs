@@ -30,7 +30,10 @@ use platform::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::bodies;
+use super::{
+    bodies,
+    sessions::{self, SessionBody},
+};
 use crate::{fresh, list::PAGE_OF_AN_EXPORT, notifications::NotificationBody, state::AppState};
 
 /// Everything that is kept of one person.
@@ -40,6 +43,8 @@ pub struct SubjectExport {
     exported_at: DateTime<Utc>,
     /// The person as they are now.
     user: UserBody,
+    /// Where they are signed in.
+    sessions: Vec<SessionBody>,
     /// Everything that happened to them, oldest first.
     events: Vec<EventBody>,
     /// The messages that they were to get.
@@ -56,7 +61,8 @@ pub struct SubjectExport {
     params(("id" = Uuid, Path, description = "The user"), ReadAfter),
     responses(
         (status = 200, description = "The document", body = SubjectExport, example = json!({
-            "exported_at": "2026-01-05T00:00:00.000001Z", "user": examples::user(), "events": [examples::event()],
+            "exported_at": "2026-01-05T00:00:00.000001Z", "user": examples::user(), "sessions": [],
+            "events": [examples::event()],
             "notifications": []
         })),
         Guarded, Served, Named, Erasable,
@@ -76,8 +82,11 @@ pub async fn export(
     if user.status == Status::Erased {
         return Err(Problem::erased());
     }
+    let sessions = sessions::holding(&state, &user, &at_least).await?;
+    let sessions: Vec<_> = sessions.into_iter().map(|row| SessionBody::new(row, caller.claims.sid)).collect();
     let body = bodies(&state, &[user], &at_least).await?.pop().ok_or_else(Problem::not_found)?;
-    let head = format!("{{\"exported_at\":{},\"user\":{}", json(&state.context.clock.now())?, json(&body)?);
+    let (now, body, sessions) = (json(&state.context.clock.now())?, json(&body)?, json(&sessions)?);
+    let head = format!("{{\"exported_at\":{now},\"user\":{body},\"sessions\":{sessions}");
     let writing = Writing { state, id, after: Version::NONE, notifications: Vec::new(), part: Part::Head(head) };
     let parts = stream::try_unfold(writing, Writing::next);
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())

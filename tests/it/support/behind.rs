@@ -95,6 +95,7 @@ async fn serve_commands(
         settings,
         listen: listener.local_addr().unwrap(),
         telnyx_public_keys: vec![engines.telnyx_public_key()],
+        client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
     };
     let state = command_api::state::AppState::open(&config, Clock::system()).await.unwrap();
     if first {

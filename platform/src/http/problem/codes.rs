@@ -1,7 +1,7 @@
 //! Every code of a problem. Clients decide by them: one that is in use is never renamed.
 
 /// Status and code. What they mean stands in `docs/API.md`, which must have the same.
-pub const CODES: [(u16, &str); 42] = [
+pub const CODES: [(u16, &str); 43] = [
     (400, "body-unreadable"),
     (400, "idempotency-key-required"),
     (400, "invalid-consistency-token"),
@@ -13,6 +13,7 @@ pub const CODES: [(u16, &str); 42] = [
     (400, "malformed-json"),
     (400, "unknown-version"),
     (401, "invalid-credentials"),
+    (401, "invalid-refresh-token"),
     (401, "invalid-signature"),
     (401, "unauthenticated"),
     (403, "administrator-role-fixed"),
