@@ -8,6 +8,7 @@ use crate::{
     crypto::{Keyring, Secrets, SecretsError},
     http::auth::Authenticator,
     rights::Rights,
+    rows::Generations,
     settings::Settings,
     store::{EventStore, Streams},
     tables::Names,
@@ -31,6 +32,8 @@ pub struct Context {
     pub notifications: Streams<Notification>,
     /// The copy of the rights; someone has to [`Rights::poll`] it.
     pub rights: Rights,
+    /// Which rows of the read models are read.
+    pub generations: Generations,
     /// Authenticates requests.
     pub authenticator: Authenticator,
 }
@@ -46,6 +49,7 @@ impl Context {
         let keyring = Keyring::new(aws.dynamodb.clone(), &names, secrets.wrapping(&aws.kms).await?);
         let store = EventStore::new(aws.dynamodb.clone(), &names, secrets.claims()?, keyring, clock.clone());
         let rights = Rights::new(aws.dynamodb.clone(), &names);
+        let generations = Generations::new(aws.dynamodb.clone(), &names);
         let verifier = Verifier::new(secrets, &settings.public_url)?;
         let authenticator = Authenticator { verifier, rights: rights.clone(), clock: clock.clone() };
         Ok(Self {
@@ -56,6 +60,7 @@ impl Context {
             roles: Streams::new(store.clone()),
             notifications: Streams::new(store),
             rights,
+            generations,
             authenticator,
         })
     }

@@ -1,12 +1,16 @@
 //! The read models' rows in their tables: the gate's conditional write, reads by id, and pages of lists.
 
 mod audit;
+mod gate;
+mod generation;
 
 pub use audit::AuditRows;
+pub use gate::Stored;
+pub use generation::{Generations, Model, Plan, Plans, SWITCHED_WITHIN};
 
 use std::{collections::HashMap, marker::PhantomData, num::NonZeroU16};
 
-use aws_sdk_dynamodb::{Client, operation::put_item::PutItemError, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::{
     commit::timestamp,
     stream::Version,
@@ -21,14 +25,15 @@ use crate::{
     tables::{Names, OPEN, Table},
 };
 
-/// The generation of every read model's rows: part of their keys, so that a new one can be built beside it.
-const GENERATION: u32 = 1;
+use self::generation::Which;
 
-/// One read model.
+/// One read model, in the generation that is read at the moment or in a certain one: it is part of the rows' keys, so
+/// that a new one can be built beside it.
 #[derive(Debug, Clone)]
 pub struct Rows<R> {
     client: Client,
     table: String,
+    generation: Which,
     row: PhantomData<R>,
 }
 
@@ -46,9 +51,16 @@ pub struct Page<R> {
 }
 
 impl<R: Row> Rows<R> {
-    /// The read model in `table`.
-    pub fn new(client: Client, names: &Names, table: &Table) -> Self {
-        Self { client, table: names.table(table), row: PhantomData }
+    /// The read model in `table`, in the generation that is read.
+    pub fn new(client: Client, names: &Names, table: &Table, generations: &Generations) -> Self {
+        let generation = Which::current(generations, table);
+        Self { client, table: names.table(table), generation, row: PhantomData }
+    }
+
+    /// The same read model in a certain generation.
+    #[must_use]
+    pub fn at(&self, generation: u32) -> Self {
+        Self { generation: Which::Fixed(generation), ..self.clone() }
     }
 
     /// A row by its entity's id; strongly consistent if asked for.
@@ -60,33 +72,12 @@ impl<R: Row> Rows<R> {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(key(id)))
+            .key("id", AttributeValue::S(key(self.generation.number().await?, id)))
             .consistent_read(consistent)
             .send()
             .await
             .map_err(unavailable)?;
         answer.item.map(|item| self.row_of(item)).transpose()
-    }
-
-    /// Writes a row if the one that is there has `before`. `false` when it has not: somebody else was faster.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn put(&self, row: &R, before: Version) -> Result<bool, StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(self.to_item(row)?));
-        let put = if before == Version::NONE {
-            put.condition_expression("attribute_not_exists(id)")
-        } else {
-            put.condition_expression("version = :before")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
-        };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(unavailable(error)),
-        }
     }
 
     /// Gives the entity and the version of every row to `each`, or `None` for a row that cannot be read; strongly
@@ -95,6 +86,7 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn versions(&self, mut each: impl FnMut(Option<(Uuid, Version)>)) -> Result<(), StoreError> {
+        let wanted = self.generation.number().await?.to_string();
         let scan = self.client.scan().table_name(&self.table).consistent_read(true);
         let mut items = scan.projection_expression("id, version").into_paginator().items().send();
         while let Some(item) = items.next().await {
@@ -104,7 +96,7 @@ impl<R: Row> Rows<R> {
                 each(None);
                 continue;
             };
-            if generation == GENERATION.to_string() {
+            if generation == wanted {
                 let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
                 each(id.parse().ok().zip(version.map(Version)));
             }
@@ -146,10 +138,11 @@ impl<R: Row> Rows<R> {
         edge: &str,
         limit: i32,
     ) -> Result<Vec<R>, StoreError> {
+        let bucket = bucket_key(self.generation.number().await?, bucket);
         let query = self.client.query().table_name(&self.table).index_name(index).limit(limit);
         let query = query
             .expression_attribute_names("#partition", partition)
-            .expression_attribute_values(":partition", AttributeValue::S(bucket_key(bucket)));
+            .expression_attribute_values(":partition", AttributeValue::S(bucket));
         // An index key is never empty, so an open beginning needs no condition of its own.
         let query = if edge.is_empty() {
             query.key_condition_expression("#partition = :partition")
@@ -173,11 +166,11 @@ impl<R: Row> Rows<R> {
         }
     }
 
-    fn to_item(&self, row: &R) -> Result<HashMap<String, AttributeValue>, StoreError> {
+    fn to_item(&self, row: &R, generation: u32) -> Result<HashMap<String, AttributeValue>, StoreError> {
         let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
         let id = row.stream().id;
-        let in_bucket = AttributeValue::S(bucket_key(bucket(id)));
-        item.insert("id".to_owned(), AttributeValue::S(key(id)));
+        let in_bucket = AttributeValue::S(bucket_key(generation, bucket(id)));
+        item.insert("id".to_owned(), AttributeValue::S(key(generation, id)));
         item.insert("created".to_owned(), AttributeValue::S(ListKey::of(row).0));
         if let Some(due) = row.look_again_at() {
             item.insert(OPEN.partition.name.to_owned(), in_bucket.clone());
@@ -202,10 +195,10 @@ impl ListKey {
     }
 }
 
-fn key(id: Uuid) -> String {
-    format!("{GENERATION}#{id}")
+fn key(generation: u32, id: Uuid) -> String {
+    format!("{generation}#{id}")
 }
 
-fn bucket_key(bucket: u8) -> String {
-    format!("{GENERATION}#{bucket}")
+fn bucket_key(generation: u32, bucket: u8) -> String {
+    format!("{generation}#{bucket}")
 }

@@ -4,9 +4,12 @@
 
 mod catch_up;
 mod forget;
+mod generations;
+mod mend;
 mod parking;
 mod project;
 mod react;
+mod retry;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,19 +19,29 @@ use events::{
     ids::UserId,
     notification::NotificationState,
     role::RoleState,
-    stream::{Category, StreamId},
+    stream::{Category, StreamId, Version},
     user::{UserEvent, UserState},
+    values::{Personal, Reason},
     views::AuditRow,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
-    rows::{AuditRows, Rows},
+    rows::{AuditRows, Plans, Rows},
     store::{EventStore, StoreError, Undecodable, decode_image},
-    tables::{EVENTS, NOTIFICATIONS, ROLES, USERS},
+    tables::{EVENTS, NOTIFICATIONS, ROLES, Table, USERS},
 };
 
-use self::{forget::Forgetting, parking::Parking, project::Projection, react::Reactions};
+use self::{forget::Forgetting, generations::Feeding, project::Projection, react::Reactions};
+pub(crate) use self::{
+    mend::{Compared, Standing, compare, compare_quickly},
+    parking::chain,
+    project::Generation,
+};
+pub use self::{
+    parking::{BUILD, ParkedStream, Parking},
+    retry::Retried,
+};
 use crate::{
     notify::queue::Queues,
     stream::{Handler, HandlerError, Record},
@@ -50,6 +63,7 @@ struct Inner {
     users: Projection<UserState>,
     roles: Projection<RoleState>,
     notifications: Projection<NotificationState>,
+    feeding: Feeding,
     reactions: Reactions,
     forgetting: Forgetting,
     parking: Parking,
@@ -57,18 +71,44 @@ struct Inner {
 
 /// Why a commit could not be applied.
 #[derive(Debug, thiserror::Error)]
-enum ApplyError {
+pub(crate) enum ApplyError {
     /// Trying again later can help.
     #[error(transparent)]
     Transient(StoreError),
     /// Only another build or an operator can help.
     #[error("the commit cannot be read")]
-    Poison(#[source] StoreError),
+    Poison {
+        /// Which commit, if the error is of a certain one.
+        at: Option<Version>,
+        #[source]
+        source: StoreError,
+    },
 }
 
 impl From<StoreError> for ApplyError {
-    fn from(error: StoreError) -> Self {
-        if error.is_outage() { Self::Transient(error) } else { Self::Poison(error) }
+    fn from(source: StoreError) -> Self {
+        if source.is_outage() {
+            return Self::Transient(source);
+        }
+        let at = match &source {
+            StoreError::Undecodable { version, .. } => version.parse().ok().map(Version),
+            StoreError::Unreadable { version, .. }
+            | StoreError::Unopenable { version, .. }
+            | StoreError::Hole { version, .. } => Some(*version),
+            StoreError::Rootless { .. } => Some(Version(1)),
+            _ => None,
+        };
+        Self::Poison { at, source }
+    }
+}
+
+impl ApplyError {
+    /// The error as one of this commit, unless it is known to be another's.
+    fn at(self, version: Version) -> Self {
+        match self {
+            Self::Poison { at: None, source } => Self::Poison { at: Some(version), source },
+            known => known,
+        }
     }
 }
 
@@ -82,9 +122,10 @@ impl Feed {
             events: names.table(&EVENTS),
             store: store.clone(),
             audit: AuditRows::new(client(), names),
-            users: Projection::new(Rows::new(client(), names, &USERS)),
-            roles: Projection::new(Rows::new(client(), names, &ROLES)),
-            notifications: Projection::new(Rows::new(client(), names, &NOTIFICATIONS)),
+            users: Projection::new(Rows::new(client(), names, &USERS, &context.generations)),
+            roles: Projection::new(Rows::new(client(), names, &ROLES, &context.generations)),
+            notifications: Projection::new(Rows::new(client(), names, &NOTIFICATIONS, &context.generations)),
+            feeding: Feeding::new(Plans::new(client(), names)),
             reactions: Reactions::new(store.clone(), queues),
             forgetting: Forgetting::new(client(), names),
             parking: Parking::new(client(), names, context.clock.clone()),
@@ -107,8 +148,9 @@ impl Feed {
             match self.apply_commit(commit).await {
                 Ok(()) => (),
                 Err(ApplyError::Transient(error)) => return Err(error),
-                Err(ApplyError::Poison(error)) => {
-                    return self.0.parking.park(&stream.to_string(), &commit.version.to_string(), &error).await;
+                Err(ApplyError::Poison { at, source }) => {
+                    let version = at.unwrap_or(commit.version).to_string();
+                    return self.0.parking.park(&stream.to_string(), &version, &source).await;
                 }
             }
         }
@@ -116,19 +158,34 @@ impl Feed {
     }
 
     async fn apply_commit(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
+        let plan = self.0.feeding.plan();
+        let model = |table: &Table| plan.of(table.name);
         match commit.stream.category {
-            Category::User => self.0.users.bring_to(self, commit).await,
-            Category::Role => self.0.roles.bring_to(self, commit).await,
-            Category::Notification => self.0.notifications.bring_to(self, commit).await,
+            Category::User => self.0.users.bring_to(self, &model(&USERS), commit).await,
+            Category::Role => self.0.roles.bring_to(self, &model(&ROLES), commit).await,
+            Category::Notification => self.0.notifications.bring_to(self, &model(&NOTIFICATIONS), commit).await,
             Category::Session => self.add(commit).await,
         }
+    }
+
+    /// Runs the reactions to a commit again, and says how many notifications that requests which were not yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn react_again(&self, commit: &StoredCommit, reason: &Personal<Reason>) -> Result<u64, StoreError> {
+        let opened = self.0.store.open::<UserEvent>(commit).await?;
+        let mut requested = 0;
+        for event in &opened.events {
+            requested += self.0.reactions.react(event, Some(reason)).await?;
+        }
+        Ok(requested)
     }
 
     /// What a commit adds, keyed by its events: done for every one that is delivered or healed, also for one whose row
     /// is newer already.
     async fn add(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
         let rows = AuditRow::of(commit).map_err(|_| {
-            ApplyError::Poison(StoreError::Undecodable {
+            ApplyError::from(StoreError::Undecodable {
                 stream: commit.stream.to_string(),
                 version: commit.version.to_string(),
                 source: Undecodable::Malformed("events"),
@@ -140,7 +197,7 @@ impl Feed {
         if commit.stream.category == Category::User {
             let opened = self.0.store.open::<UserEvent>(commit).await?;
             for event in &opened.events {
-                self.0.reactions.react(event).await?;
+                self.0.reactions.react(event, None).await?;
                 if matches!(event.event, UserEvent::UserErased {}) {
                     self.0.forgetting.forget(UserId(event.stream.id)).await?;
                 }
@@ -151,6 +208,10 @@ impl Feed {
 }
 
 impl Handler for Feed {
+    async fn plan(&self) -> Result<u64, HandlerError> {
+        self.0.feeding.adopt().await.map(|plan| plan.number).map_err(HandlerError::new)
+    }
+
     async fn apply(&self, records: Vec<Record>) -> Result<(), HandlerError> {
         let mut streams: BTreeMap<StreamId, Vec<StoredCommit>> = BTreeMap::new();
         for record in records {

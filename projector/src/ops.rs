@@ -1,15 +1,19 @@
-//! What operators and auditors run by hand: checks of the log, checkpoints, exports.
+//! What operators and auditors run by hand: checks of the log, checkpoints, exports, and the mending of read models.
 //!
 //! Exit codes: 0 when all is well, 1 when something is wrong with the log or what belongs to it, 2 when it could not be
 //! checked (also when the arguments cannot be read).
 
 mod archive;
+pub mod audit;
 mod checkpoint;
 mod checkpoints;
 mod claims;
 mod export;
 mod heal;
+mod parked;
 mod progress;
+mod rebuild;
+mod replay;
 mod scan;
 mod verify;
 
@@ -56,6 +60,14 @@ enum Operation {
     /// Compare the unique values that are held with those that the log says are.
     #[command(after_help = EXIT_CODES)]
     Claims(claims::Arguments),
+    /// Look after the streams that were set aside because a commit of theirs cannot be applied.
+    Parked(parked::Arguments),
+    /// Build a read model anew from the log beside the one that is read, and switch over to it; interrupted, it goes on.
+    #[command(after_help = EXIT_CODES)]
+    Rebuild(rebuild::Arguments),
+    /// Apply streams again and put the rows right that are not the fold of the log; or only tell which ones are not.
+    #[command(after_help = EXIT_CODES)]
+    Replay(replay::Arguments),
 }
 
 impl Program {
@@ -72,6 +84,9 @@ impl Program {
             Operation::Checkpoint(arguments) => Box::pin(checkpoint::run(arguments)).await,
             Operation::Export(arguments) => Box::pin(export::run(arguments)).await,
             Operation::Claims(arguments) => Box::pin(claims::run(arguments)).await,
+            Operation::Parked(arguments) => Box::pin(parked::run(arguments)).await,
+            Operation::Rebuild(arguments) => Box::pin(rebuild::run(arguments)).await,
+            Operation::Replay(arguments) => Box::pin(replay::run(arguments)).await,
         };
         match ended {
             Ok(Verdict::Well) => ExitCode::SUCCESS,

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::{
     feed::Feed,
     notify::{dispatcher::Dispatcher, queue::Queues, sweeper::Sweeper},
+    ops::audit::Audit,
     state::AppState,
     stream::{Config, Worker},
 };
@@ -28,15 +29,26 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let (tables, names) = (&context.aws.dynamodb, &context.names);
     let queues = Queues::find(context.aws.sqs.clone(), names).await?;
     let feed = Feed::new(&context, queues.clone());
-    let worker = Worker::on_dynamodb(&context, feed, Config::default());
-    let rows: Rows<NotificationState> = Rows::new(tables.clone(), names, &NOTIFICATIONS);
+    let worker = Worker::on_dynamodb(&context, feed.clone(), Config::default());
+    let rows: Rows<NotificationState> = Rows::new(tables.clone(), names, &NOTIFICATIONS, &context.generations);
     let sweeper = Sweeper::new(rows, queues.clone(), context.clock.clone());
     let dispatcher = Dispatcher::new(context.clone(), queues, telnyx, &public_url);
 
     let mut background = Background::default();
+    let (generations, stopping) = (context.generations.clone(), shutdown.clone());
+    background.spawn("the reader of the generations", async move {
+        tokio::select! { () = stopping.begun() => (), () = generations.poll() => () }
+    });
     let (reading, stopping) = (worker.clone(), shutdown.clone());
     background.spawn("the reader of the log", async move { reading.run(&stopping).await });
+    background.spawn("the retry of what older builds parked", feed.retry_older(shutdown.clone()));
     background.spawn("the sweeper", sweeper.run(shutdown.clone()));
+    let (audited, audit) = (worker.clone(), Audit::new(context.clone()));
+    let leads = move || {
+        let status = audited.status();
+        status.complete_until.filter(|_| status.leading)
+    };
+    background.spawn("the audit", audit.run(leads, shutdown.clone()));
     for queue in &QUEUES {
         background.spawn("a dispatcher", dispatcher.clone().run(queue.lane, shutdown.clone()));
     }

@@ -55,6 +55,11 @@ pub struct Record {
 
 /// What is done with the records.
 pub trait Handler: Send + Sync + 'static {
+    /// Reads by what plan records are to be applied, and gives its number, which never goes down: whatever the handler
+    /// begins to apply afterwards is applied by this plan or a later one. The owner of a shard states the number in its
+    /// lease, so that who changed the plan knows when it holds everywhere.
+    fn plan(&self) -> impl Future<Output = Result<u64, HandlerError>> + Send;
+
     /// Returns when the effects of all records are durable. An error means that nothing may be checkpointed: the same
     /// records come again, until they succeed or the lease is lost. A record that can never succeed is the handler's to
     /// set aside. Dropped in the middle when the lease is lost.

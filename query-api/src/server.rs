@@ -24,6 +24,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let rights = state.context.rights.clone();
     let mut background = Background::default();
     background.spawn("the reader of the rights", rights.clone().poll());
+    background.spawn("the reader of the generations", state.context.generations.clone().poll());
     background.spawn("the reader of the leases", state.lag.clone().poll());
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };

@@ -51,9 +51,9 @@ impl AppState {
         let context = Context::open(&config.settings, &secrets, clock.clone()).await?;
         let client = || context.aws.dynamodb.clone();
         Ok(Self(Arc::new(Inner {
-            users: Rows::new(client(), &context.names, &USERS),
-            roles: Rows::new(client(), &context.names, &ROLES),
-            notifications: Rows::new(client(), &context.names, &NOTIFICATIONS),
+            users: Rows::new(client(), &context.names, &USERS, &context.generations),
+            roles: Rows::new(client(), &context.names, &ROLES, &context.generations),
+            notifications: Rows::new(client(), &context.names, &NOTIFICATIONS, &context.generations),
             audit: AuditRows::new(client(), &context.names),
             sessions: Sessions::new(client(), &context.names),
             cursor_key: secrets.cursors()?,

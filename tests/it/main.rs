@@ -18,6 +18,7 @@ mod model;
 mod overload;
 mod parking;
 mod passwords;
+mod rebuild;
 mod sessions;
 mod support;
 mod trip;

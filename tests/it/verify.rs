@@ -5,15 +5,16 @@ mod claims;
 mod files;
 mod tables;
 
-use std::{
-    path::Path,
-    process::{Output, Stdio},
-};
+use std::{path::Path, process::Stdio};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestWorld, new_user, process, send};
+use crate::support::{
+    TestWorld, new_user,
+    operator::{expect, finished, operator, operator_at},
+    process, send,
+};
 
 /// Commits of each user: with the first carried state behind them.
 const COMMITS: u64 = 41;
@@ -21,36 +22,11 @@ const COMMITS: u64 = 41;
 /// An address of this machine at which nothing listens.
 const NOBODY: &str = "http://127.0.0.1:9";
 
-/// Runs an operator's command against a world.
-async fn operator(world: &TestWorld, arguments: &[&str]) -> (i32, String) {
-    operator_at(&world.world.addresses.dynamodb, world, arguments).await
-}
-
-async fn operator_at(dynamodb: &str, world: &TestWorld, arguments: &[&str]) -> (i32, String) {
-    let settings = world.settings();
-    let mut command = process::part("projector");
-    command.args(arguments).env("FIELDFUZE_DATA_DIR", &settings.data_dir).env("AWS_REGION", &settings.aws_region);
-    command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
-    command.env("AWS_ENDPOINT_URL_DYNAMODB", dynamodb);
-    finished(command.output().await.unwrap())
-}
-
 /// Checks a file on a machine that has nothing else.
 async fn offline(file: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = process::part("projector");
     command.args(["verify", "--file"]).arg(file).args(arguments).env_clear().stderr(Stdio::null());
     finished(command.output().await.unwrap())
-}
-
-fn finished(output: Output) -> (i32, String) {
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code().unwrap(), text)
-}
-
-/// Expects what a command says and its exit code.
-#[track_caller]
-fn expect(said: &(i32, String), code: i32, text: &str) {
-    assert_eq!((said.0, said.1.contains(text)), (code, true), "{text}: {}", said.1);
 }
 
 /// A world with three users of [`COMMITS`] commits each and an erased one. Gives the streams of the three.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
 };
 use events::views::{AuditRow, AuditSlot};
 
-use super::GENERATION;
+use super::generation::FIRST;
 use crate::{
     store::{StoreError, bad_row, unavailable},
     tables::{AUDIT, Names},
@@ -87,5 +87,5 @@ impl AuditRows {
 }
 
 fn slot(slot: &AuditSlot) -> String {
-    format!("{GENERATION}#{}", slot.key())
+    format!("{FIRST}#{}", slot.key())
 }

@@ -1,21 +1,25 @@
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use events::{
     commit::StoredCommit,
     decider::Decider,
-    stream::Version,
+    stream::{StreamId, Version},
     views::{Gate, Row, gate},
 };
 use moka::future::Cache;
 use platform::{
-    rows::Rows,
-    store::{Range, StoreError},
+    rows::{Model, Rows, Stored},
+    store::{EventStore, Range, StoreError},
 };
 use uuid::Uuid;
 
 use super::{ApplyError, Feed};
 
-/// Most rows kept per read model, so that the next commit of a busy stream needs no read: a few KB each.
+/// Most rows kept per generation of a read model, so that the next commit of a busy stream needs no read: a few KB each.
 const CACHED_ROWS: u64 = 10_000;
 
 /// How long an unused row is kept.
@@ -24,81 +28,186 @@ const CACHED_IDLE: Duration = Duration::from_mins(5);
 /// Commits per call while a gap is healed.
 const PAGE: usize = 100;
 
-/// Brings the rows of one read model up to the log, behind the version gate.
+/// Brings the rows of one read model up to the log, in every generation that is fed.
 #[derive(Debug)]
 pub(super) struct Projection<R: Row> {
     rows: Rows<R>,
-    known: Cache<Uuid, R>,
+    generations: RwLock<BTreeMap<u32, Generation<R>>>,
+}
+
+/// One generation of a read model, behind the version gate. Clones share what is kept in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Generation<R: Row> {
+    rows: Rows<R>,
+    known: Cache<Uuid, Stored<R>>,
 }
 
 impl<R: Row> Projection<R> {
     pub(super) fn new(rows: Rows<R>) -> Self {
-        let known = Cache::builder().max_capacity(CACHED_ROWS).time_to_idle(CACHED_IDLE).build();
-        Self { rows, known }
+        Self { rows, generations: RwLock::default() }
     }
 
-    /// Brings a row up to a commit, and adds what every commit on the way adds.
+    /// Brings an entity's rows up to a commit, and adds what every commit on the way adds.
     ///
-    /// A row that another projector changed meanwhile is read again: the gate then tells what is left to do.
-    pub(super) async fn bring_to(&self, feed: &Feed, commit: &StoredCommit) -> Result<(), ApplyError> {
+    /// The newest generation comes first, so that its row is never behind an older one's: whoever is switched over to it
+    /// sees nothing older than before.
+    pub(super) async fn bring_to(&self, feed: &Feed, model: &Model, commit: &StoredCommit) -> Result<(), ApplyError> {
         feed.add(commit).await?;
-        let id = commit.stream.id;
-        loop {
-            let row = self.row(id).await?;
-            let version = row.as_ref().map_or(Version::NONE, Row::version);
-            match gate(version, commit.version) {
-                Gate::Drop => return Ok(()),
-                Gate::Apply => {
-                    if self.apply(feed, row, commit).await? {
-                        return Ok(());
-                    }
-                }
-                Gate::Heal => self.heal(feed, version, commit).await?,
-            }
-        }
-    }
-
-    /// Reads what is missing before `commit` from the log.
-    async fn heal(&self, feed: &Feed, version: Version, commit: &StoredCommit) -> Result<(), ApplyError> {
-        tracing::info!(stream = %commit.stream, row = %version, commit = %commit.version, "a gap is healed from the log");
-        let until = Some(Version(commit.version.0 - 1));
-        let missing = feed.0.store.read_stored(commit.stream, Range { after: version, until }, PAGE).await?;
-        if missing.is_empty() {
-            return Err(ApplyError::Poison(StoreError::Hole { stream: commit.stream, version: version.next() }));
-        }
-        for commit in &missing {
-            feed.add(commit).await?;
-            let row = self.row(commit.stream.id).await?;
-            let version = row.as_ref().map_or(Version::NONE, Row::version);
-            if gate(version, commit.version) == Gate::Apply {
-                self.apply(feed, row, commit).await?;
-            }
+        for number in &model.fed {
+            let adding = (*number == model.current).then_some(feed);
+            self.generation(*number).bring_to(&feed.0.store, adding, std::slice::from_ref(commit)).await?;
         }
         Ok(())
     }
 
-    /// Whether the row was as we knew it.
-    async fn apply(&self, feed: &Feed, before: Option<R>, commit: &StoredCommit) -> Result<bool, ApplyError> {
-        let version = before.as_ref().map_or(Version::NONE, Row::version);
-        let opened = feed.0.store.open::<<R::Rules as Decider>::Event>(commit).await?;
-        let mut row = before;
-        for event in &opened.events {
-            R::Rules::evolve(&mut row, event);
-        }
-        let row = row.ok_or(ApplyError::Poison(StoreError::Rootless { stream: commit.stream }))?;
-        let written = self.rows.put(&row, version).await?;
-        if written {
-            self.known.insert(commit.stream.id, row).await;
-        } else {
-            self.known.invalidate(&commit.stream.id).await;
-        }
-        Ok(written)
+    pub(super) fn generation(&self, number: u32) -> Generation<R> {
+        let known = self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
+        known.unwrap_or_else(|| {
+            let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+            generations.entry(number).or_insert_with(|| Generation::new(self.rows.at(number))).clone()
+        })
+    }
+}
+
+impl<R: Row> Generation<R> {
+    /// A generation by its rows.
+    pub(crate) fn new(rows: Rows<R>) -> Self {
+        let known = Cache::builder().max_capacity(CACHED_ROWS).time_to_idle(CACHED_IDLE).build();
+        Self { rows, known }
     }
 
-    async fn row(&self, id: Uuid) -> Result<Option<R>, ApplyError> {
+    /// Brings a row up to the last of some commits of one stream, which are in order. With `adding`, what the commits add that
+    /// are read from the log on the way is added, too.
+    ///
+    /// A row that another projector changed meanwhile is read again: the gate then tells what is left to do.
+    pub(crate) async fn bring_to(
+        &self,
+        store: &EventStore,
+        adding: Option<&Feed>,
+        commits: &[StoredCommit],
+    ) -> Result<(), ApplyError> {
+        let Some(id) = commits.first().map(|commit| commit.stream.id) else { return Ok(()) };
+        loop {
+            let before = self.row(id).await?;
+            let version = version_of(before.as_ref());
+            let new = commits.iter().position(|commit| gate(version, commit.version) != Gate::Drop);
+            let Some(new) = new.map(|first| &commits[first..]) else { return Ok(()) };
+            match gate(version, new[0].version) {
+                Gate::Drop => return Ok(()),
+                Gate::Apply => {
+                    let run = unbroken(new);
+                    if self.apply(store, before, run).await? && run.len() == new.len() {
+                        return Ok(());
+                    }
+                }
+                Gate::Heal => self.heal(store, adding, version, &new[0]).await?,
+            }
+        }
+    }
+
+    /// Brings a row up to the end of its stream.
+    pub(crate) async fn bring_to_the_end(&self, store: &EventStore, stream: StreamId) -> Result<(), ApplyError> {
+        loop {
+            let version = version_of(self.row(stream.id).await?.as_ref());
+            let commits = store.read_stored(stream, Range { after: version, until: None }, PAGE).await?;
+            if commits.is_empty() {
+                return Ok(());
+            }
+            self.bring_to(store, None, &commits).await?;
+        }
+    }
+
+    /// Reads what is missing before `commit` from the log.
+    async fn heal(
+        &self,
+        store: &EventStore,
+        adding: Option<&Feed>,
+        version: Version,
+        commit: &StoredCommit,
+    ) -> Result<(), ApplyError> {
+        if adding.is_some() {
+            tracing::info!(stream = %commit.stream, row = %version, commit = %commit.version, "a gap is healed from the log");
+        }
+        let until = Some(Version(commit.version.0 - 1));
+        let missing = store.read_stored(commit.stream, Range { after: version, until }, PAGE).await?;
+        if missing.is_empty() {
+            return Err(StoreError::Hole { stream: commit.stream, version: version.next() }.into());
+        }
+        if let Some(feed) = adding {
+            for commit in &missing {
+                feed.add(commit).await.map_err(|error| error.at(commit.version))?;
+            }
+        }
+        let before = self.row(commit.stream.id).await?;
+        if version_of(before.as_ref()) == version {
+            self.apply(store, before, &missing).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies commits that follow the row as we know it. `false`: it is not so any more.
+    async fn apply(
+        &self,
+        store: &EventStore,
+        before: Option<Stored<R>>,
+        commits: &[StoredCommit],
+    ) -> Result<bool, ApplyError> {
+        let mut row = before.as_ref().and_then(|stored| stored.row.clone());
+        let mut unreadable = None;
+        let mut last = None;
+        for commit in commits {
+            match fold(store, &mut row, commit).await {
+                Ok(()) => last = Some(commit.stream),
+                Err(ApplyError::Transient(error)) => return Err(ApplyError::Transient(error)),
+                Err(error) => {
+                    unreadable = Some(error.at(commit.version));
+                    break;
+                }
+            }
+        }
+        // What comes before one that cannot be read is applied.
+        if let (Some(row), Some(stream)) = (row, last) {
+            if !self.rows.put(&row, before.as_ref()).await? {
+                self.known.invalidate(&stream.id).await;
+                return Ok(false);
+            }
+            self.known.insert(stream.id, Stored::put(row)).await;
+        }
+        unreadable.map_or(Ok(true), Err)
+    }
+
+    async fn row(&self, id: Uuid) -> Result<Option<Stored<R>>, ApplyError> {
         if let Some(row) = self.known.get(&id).await {
             return Ok(Some(row));
         }
-        Ok(self.rows.get(id, true).await?)
+        match self.rows.stored(id).await? {
+            Some(Stored { row: None, .. }) => Err(self.rows.malformed().into()),
+            stored => Ok(stored),
+        }
     }
+}
+
+pub(super) async fn fold<R: Row>(
+    store: &EventStore,
+    row: &mut Option<R>,
+    commit: &StoredCommit,
+) -> Result<(), ApplyError> {
+    let opened = store.open::<<R::Rules as Decider>::Event>(commit).await?;
+    for event in &opened.events {
+        R::Rules::evolve(row, event);
+    }
+    if row.is_none() {
+        return Err(StoreError::Rootless { stream: commit.stream }.into());
+    }
+    Ok(())
+}
+
+/// The first commits up to a gap.
+fn unbroken(commits: &[StoredCommit]) -> &[StoredCommit] {
+    let gap = commits.windows(2).position(|pair| pair[1].version != pair[0].version.next());
+    gap.map_or(commits, |before| &commits[..=before])
+}
+
+fn version_of<R: Row>(stored: Option<&Stored<R>>) -> Version {
+    stored.and_then(|stored| stored.row.as_ref()).map_or(Version::NONE, Row::version)
 }

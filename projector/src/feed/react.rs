@@ -3,6 +3,7 @@ use events::{
     notification::{Notification, NotificationEvent},
     reaction::{Reaction, of_user},
     user::UserEvent,
+    values::{Personal, Reason},
 };
 use platform::store::{AppendError, Companions, Draft, EventStore, Folded, StoreError};
 
@@ -23,20 +24,32 @@ impl Reactions {
         Self { store, queues }
     }
 
-    pub(super) async fn react(&self, event: &Recorded<UserEvent>) -> Result<(), StoreError> {
+    /// Requests what follows from an event, and says how many requests are new. A `reason` is recorded with those.
+    pub(super) async fn react(
+        &self,
+        event: &Recorded<UserEvent>,
+        reason: Option<&Personal<Reason>>,
+    ) -> Result<u64, StoreError> {
+        let mut requested = 0;
         for reaction in of_user(event) {
-            if self.request(event, &reaction).await? {
+            if self.request(event, &reaction, reason).await? {
                 self.queues.send(reaction.request.lane, reaction.id).await?;
+                requested += 1;
             }
         }
-        Ok(())
+        Ok(requested)
     }
 
     /// Whether it is a new one.
-    async fn request(&self, cause: &Recorded<UserEvent>, reaction: &Reaction) -> Result<bool, StoreError> {
+    async fn request(
+        &self,
+        cause: &Recorded<UserEvent>,
+        reaction: &Reaction,
+        reason: Option<&Personal<Reason>>,
+    ) -> Result<bool, StoreError> {
         let metadata = Metadata {
             actor: Actor::System,
-            reason: None,
+            reason: reason.cloned(),
             correlation_id: cause.metadata.correlation_id,
             causation_id: Some(cause.event_id),
             traceparent: cause.metadata.traceparent.clone(),

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 pub(super) struct Drift {
     pub(super) place: String,
     kind: Kind,
-    healed: bool,
+    pub(super) healed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,8 @@ pub(super) async fn drift(context: &Context, streams: &[StreamId], heal: bool) -
     Ok(all)
 }
 
-async fn of_stream(context: &Context, stream: StreamId, heal: bool) -> Result<Vec<Drift>, StoreError> {
+/// What one stream must hold and does not.
+pub(super) async fn of_stream(context: &Context, stream: StreamId, heal: bool) -> Result<Vec<Drift>, StoreError> {
     if !matches!(stream.category, Category::User | Category::Role) {
         return Ok(Vec::new());
     }

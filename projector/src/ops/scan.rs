@@ -63,7 +63,7 @@ async fn read(
 }
 
 /// How many commits there are, as the table counted them in the last hours; nothing where that cannot be had.
-async fn rough_size(context: &Context, table: &str) -> Option<u64> {
+pub(super) async fn rough_size(context: &Context, table: &str) -> Option<u64> {
     let described = context.aws.dynamodb.describe_table().table_name(table).send().await.ok()?;
     let size = u64::try_from(described.table?.item_count?).ok()?;
     (size > 0).then_some(size)

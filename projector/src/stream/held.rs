@@ -1,7 +1,10 @@
 //! A lease that this process holds: renewed beside the work, and lost for certain before anybody else works.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,8 @@ pub(super) struct Held<L> {
     store: Arc<L>,
     me: Uuid,
     lease_time: Duration,
+    /// Number of the handler's plan.
+    plan: Arc<AtomicU64>,
     /// The row as it was last known to be stored.
     stored: tokio::sync::Mutex<Lease>,
     progress: Mutex<Progress>,
@@ -51,12 +56,20 @@ pub(super) enum HeldError {
 
 impl<L: LeaseStore> Held<L> {
     /// A lease that `me` has just taken. `confirmed`: when the write that took it began.
-    pub(super) fn new(store: Arc<L>, me: Uuid, lease_time: Duration, lease: Lease, confirmed: Instant) -> Self {
+    pub(super) fn new(
+        store: Arc<L>,
+        me: Uuid,
+        lease_time: Duration,
+        plan: Arc<AtomicU64>,
+        lease: Lease,
+        confirmed: Instant,
+    ) -> Self {
         let progress = Progress { checkpoint: lease.checkpoint.clone(), position_at: lease.position_at, confirmed };
         Self {
             store,
             me,
             lease_time,
+            plan,
             stored: tokio::sync::Mutex::new(lease),
             progress: Mutex::new(progress),
             lost: CancellationToken::new(),
@@ -141,7 +154,8 @@ impl<L: LeaseStore> Held<L> {
         let mut adopted = false;
         while !self.lost.is_cancelled() {
             let (began, progress) = (Instant::now(), self.lock().clone());
-            let new = change(&stored, &progress);
+            let plan = self.plan.load(Ordering::SeqCst);
+            let new = Lease { plan: stored.plan.max(plan), ..change(&stored, &progress) };
             match self.store.replace(&stored, &new).await? {
                 Replaced::Done => {
                     *stored = new;

@@ -65,6 +65,8 @@ pub struct Lease {
     pub position_at: Option<DateTime<Utc>>,
     /// The process that asked the owner to hand the lease over.
     pub wanted_by: Option<Uuid>,
+    /// Whatever its owner begins to apply is applied by the handler's plan of this number, or a later one.
+    pub plan: u64,
 }
 
 impl Lease {
@@ -80,6 +82,7 @@ impl Lease {
             parents,
             position_at,
             wanted_by: None,
+            plan: 0,
         }
     }
 

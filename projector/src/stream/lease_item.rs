@@ -19,6 +19,7 @@ const CHECKPOINT: &str = "checkpoint";
 const PARENTS: &str = "parents";
 const POSITION_AT: &str = "position_at";
 const WANTED_BY: &str = "wanted_by";
+const PLAN: &str = "plan";
 
 /// A row of the lease table that is none of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,7 @@ pub(super) fn to_item(lease: &Lease) -> Item {
         (OWNER, lease.owner.map(id)),
         (POSITION_AT, lease.position_at.map(moment)),
         (WANTED_BY, lease.wanted_by.map(id)),
+        (PLAN, (lease.plan > 0).then(|| number(lease.plan))),
     ];
     [(KEY, text(&lease.key())), (COUNTER, number(lease.counter)), (PARENTS, AttributeValue::L(parents))]
         .into_iter()
@@ -80,6 +82,11 @@ pub(super) fn from_item(item: &Item) -> Result<Lease, Unreadable> {
         Some(AttributeValue::S(text)) => Some(text.parse::<DateTime<Utc>>().map_err(|_| lacks(POSITION_AT))?),
         Some(_) => return Err(lacks(POSITION_AT)),
     };
+    let plan = match item.get(PLAN) {
+        None => 0,
+        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| lacks(PLAN))?,
+        Some(_) => return Err(lacks(PLAN)),
+    };
     Ok(Lease {
         stream: stream.to_owned(),
         shard: shard.to_owned(),
@@ -89,6 +96,7 @@ pub(super) fn from_item(item: &Item) -> Result<Lease, Unreadable> {
         parents: parents.ok_or_else(|| lacks(PARENTS))??,
         position_at,
         wanted_by: uuid(WANTED_BY)?,
+        plan,
     })
 }
 
@@ -118,6 +126,7 @@ pub(super) fn difference(seen: &Lease, new: &Lease) -> Change {
         (CHECKPOINT, seen.checkpoint != new.checkpoint, Some(text(new.checkpoint.as_str()))),
         (POSITION_AT, seen.position_at != new.position_at, new.position_at.map(moment)),
         (WANTED_BY, seen.wanted_by != new.wanted_by, new.wanted_by.map(id)),
+        (PLAN, seen.plan != new.plan, Some(number(new.plan))),
     ];
     for (name, _, value) in differing.into_iter().filter(|(_, differs, _)| *differs) {
         change.names.insert(format!("#{name}"), name.to_owned());
@@ -177,7 +186,8 @@ mod tests {
     fn a_row_is_read_as_it_was_written() {
         let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let taken = lease().taken_by(me).renewed(Checkpoint::After("12".into()), None).asked_by(other);
-        for lease in [lease(), taken, Lease::of_leader("arn/stream/1", me)] {
+        let planned = Lease { plan: 7, ..lease() };
+        for lease in [lease(), taken, planned, Lease::of_leader("arn/stream/1", me)] {
             assert_eq!(from_item(&to_item(&lease)), Ok(lease));
         }
     }

@@ -41,6 +41,7 @@ pub(super) struct World {
     pub(super) applied: Vec<u64>,
     pub(super) batches_to_fail: u32,
     pub(super) caught_up: u32,
+    pub(super) plan: u64,
 }
 
 /// Plays the stream, the lease table and the handler.
@@ -57,6 +58,7 @@ impl Script {
             leases: BTreeMap::new(),
             leases_down: false,
             lost_answers: 0,
+            plan: 0,
             applied: Vec::new(),
             batches_to_fail: 0,
             caught_up: 0,
@@ -222,6 +224,10 @@ impl LeaseStore for Script {
 }
 
 impl Handler for Script {
+    async fn plan(&self) -> Result<u64, HandlerError> {
+        Ok(self.world().plan)
+    }
+
     async fn apply(&self, records: Vec<Record>) -> Result<(), HandlerError> {
         let mut world = self.world();
         if world.batches_to_fail > 0 {

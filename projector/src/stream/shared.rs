@@ -1,6 +1,6 @@
 //! What the parts of a reader share.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use platform::clock::Clock;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub(super) struct Shared<S, L, H> {
     pub(super) config: Config,
     /// This process, in the leases' owner.
     pub(super) me: Uuid,
+    /// Number of the handler's plan as of the last look.
+    pub(super) plan: Arc<AtomicU64>,
     pub(super) catch_up: CatchUp,
     pub(super) board: Board,
 }

@@ -43,6 +43,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Worker<S, L, H> {
             me: clock.new_id(),
             clock,
             config,
+            plan: Arc::default(),
             catch_up: CatchUp::default(),
             board: Board::default(),
         }))

@@ -46,9 +46,9 @@ pub(super) async fn compare(
 ) -> anyhow::Result<u64> {
     let rows = || context.aws.dynamodb.clone();
     let views = Views {
-        users: Rows::new(rows(), &context.names, &USERS),
-        roles: Rows::new(rows(), &context.names, &ROLES),
-        notifications: Rows::new(rows(), &context.names, &NOTIFICATIONS),
+        users: Rows::new(rows(), &context.names, &USERS, &context.generations),
+        roles: Rows::new(rows(), &context.names, &ROLES, &context.generations),
+        notifications: Rows::new(rows(), &context.names, &NOTIFICATIONS, &context.generations),
     };
     newer_rows(context, verifier, heads, &views).await?;
     for (owner, version) in claims::newer(context, heads).await? {

@@ -2,7 +2,11 @@
 
 mod leading;
 
-use std::{collections::HashMap, error::Error, sync::Arc};
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, atomic::Ordering},
+};
 
 use futures::StreamExt;
 use platform::lifecycle::Shutdown;
@@ -102,6 +106,11 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             Ok(leases) => leases,
             Err(error) => return tracing::warn!(error = &error as &dyn Error, "the leases could not be read"),
         };
+        // Read after the leases, so that it is never older than what one of them states: see `ops::rebuild`.
+        match self.shared.handler.plan().await {
+            Ok(plan) => drop(self.shared.plan.fetch_max(plan, Ordering::SeqCst)),
+            Err(error) => return tracing::warn!(error = &error as &dyn Error, "the handler's plan could not be read"),
+        }
         self.sightings.observe(&leases, Instant::now());
         let (ours, others): (Vec<Lease>, Vec<Lease>) =
             leases.into_iter().partition(|lease| lease.stream == self.stream);
@@ -175,7 +184,8 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             tracing::info!(checkpoint = lease.checkpoint.as_str(), counter = lease.counter, "took a shard");
         });
         let leases = Arc::clone(&shared.leases);
-        let held = Arc::new(Held::new(leases, shared.me, shared.config.lease_time, lease.clone(), confirmed));
+        let plan = Arc::clone(&shared.plan);
+        let held = Arc::new(Held::new(leases, shared.me, shared.config.lease_time, plan, lease.clone(), confirmed));
         let consumer = Consumer { shared, held: Arc::clone(&held), lease, stop: stop.clone() };
         let task = self.readers.spawn(consumer.run().instrument(span)).id();
         self.running.insert(shard, Running { task, held, stop });
@@ -258,7 +268,8 @@ async fn act<S, L: LeaseStore, H>(
     let seen = lineage.get(shard)?;
     let began = Instant::now();
     let takes = matches!(choice, Choice::Take(_));
-    let new = if takes { seen.taken_by(shared.me) } else { seen.asked_by(shared.me) };
+    let plan = shared.plan.load(Ordering::SeqCst);
+    let new = if takes { Lease { plan, ..seen.taken_by(shared.me) } } else { seen.asked_by(shared.me) };
     match shared.leases.replace(seen, &new).await {
         Ok(Replaced::Done) => takes.then_some((new, began)),
         // A try whose answer was lost was stored after all: nobody else writes our id.

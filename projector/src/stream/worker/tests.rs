@@ -265,3 +265,22 @@ async fn another_stream_of_the_table_is_caught_up_and_followed() {
     until("the old rows are removed", || script.world().leases.keys().all(|key| !key.starts_with(ARN))).await;
     reader.stop().await;
 }
+
+#[tokio::test]
+async fn the_handlers_plan_is_stated_by_who_holds_a_lease_and_by_who_takes_it() {
+    let script = Script::new();
+    script.shard("a", &[], &[1]);
+    let reader = Reader::start(&script);
+    until("the first is applied", || script.world().applied == [1]).await;
+    assert_eq!(script.lease("a").unwrap().plan, 0);
+    // Nothing is read, and still it is confirmed: by the next renewal.
+    script.world().plan = 3;
+    until("the owner states the plan", || script.lease("a").unwrap().plan == 3).await;
+    reader.stop().await;
+    assert_eq!(script.lease("a").unwrap().plan, 3, "a lease that was released states the last owner's");
+    script.world().plan = 4;
+    let next = Reader::start(&script);
+    until("the next owner has it", || script.owners().contains_key(&next.me())).await;
+    assert_eq!(script.lease("a").unwrap().plan, 4, "whoever takes it states the plan at once");
+    next.stop().await;
+}

@@ -1,0 +1,204 @@
+//! The background audit: goes round the log, slowly and for ever, and compares what was made of it.
+//!
+//! Where everything works it finds nothing. What it finds is put right through the same conditional writes as ever, and
+//! counted: the number should stay 0.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, TimeDelta, Utc};
+use events::{
+    notification::NotificationState,
+    role::RoleState,
+    stream::{Category, StreamId},
+    user::UserState,
+    views::Row,
+};
+use platform::{
+    context::Context,
+    lifecycle::Shutdown,
+    rows::Rows,
+    store::{StoreError, unavailable},
+    tables::{EVENTS, LEASES, NOTIFICATIONS, ROLES, USERS},
+};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::claims;
+use crate::feed::{Standing, compare_quickly};
+
+/// Commits per page of the log.
+const PAGE: i32 = 25;
+
+/// From one page to the next: with [`PAGE`], at most 5 commits a second are looked at, 18,000 an hour.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// A process that has just begun has other things to do first.
+const REST: Duration = Duration::from_mins(1);
+
+/// How far the clocks of two services may be apart: what was recorded so shortly before the moment up to which everything
+/// is applied may be on its way.
+const CLOCKS_APART: TimeDelta = TimeDelta::seconds(10);
+
+/// The key of the item that says how far the audit is, in table `leases`.
+const KEY: &str = "audit";
+
+/// What the audit counted since the process began.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Streams that were compared.
+    pub streams: AtomicU64,
+    /// Rows and claims that were not as the log says.
+    pub drift: AtomicU64,
+    /// How many of them are right now.
+    pub healed: AtomicU64,
+}
+
+/// The audit of one stage. Only one process at a time should run it; several do no harm.
+#[derive(Debug)]
+pub struct Audit {
+    context: Context,
+    counted: Arc<Counted>,
+    users: Rows<UserState>,
+    roles: Rows<RoleState>,
+    notifications: Rows<NotificationState>,
+    /// Looked at in the last page: a long stream is in many.
+    lately: BTreeSet<StreamId>,
+}
+
+type Key = Option<HashMap<String, AttributeValue>>;
+
+impl Audit {
+    /// An audit that counts from 0.
+    pub fn new(context: Context) -> Self {
+        let (client, names, generations) = (|| context.aws.dynamodb.clone(), &context.names, &context.generations);
+        Self {
+            users: Rows::new(client(), names, &USERS, generations),
+            roles: Rows::new(client(), names, &ROLES, generations),
+            notifications: Rows::new(client(), names, &NOTIFICATIONS, generations),
+            counted: Arc::default(),
+            lately: BTreeSet::new(),
+            context,
+        }
+    }
+
+    /// What was counted, for as long as the process lives.
+    pub fn counted(&self) -> Arc<Counted> {
+        Arc::clone(&self.counted)
+    }
+
+    /// Looks at a page of the log now and then until the shutdown begins, while `leads` gives the moment up to which
+    /// everything is applied.
+    pub async fn run(mut self, leads: impl Fn() -> Option<DateTime<Utc>> + Send, shutdown: Shutdown) {
+        let mut tick = interval_at(Instant::now() + REST, PAUSE);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! { () = shutdown.begun() => return, _ = tick.tick() => () }
+            let Some(applied_until) = leads() else { continue };
+            tokio::select! {
+                () = shutdown.begun() => return,
+                looked = self.look(applied_until) => if let Err(error) = looked {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the audit could not go on");
+                }
+            }
+        }
+    }
+
+    /// Looks at one page of the log. `true`: it was the last one, and the next look begins a new round.
+    ///
+    /// # Errors
+    /// When a table does not answer.
+    pub async fn look(&mut self, applied_until: DateTime<Utc>) -> Result<bool, StoreError> {
+        let client = &self.context.aws.dynamodb;
+        let scan = client.scan().table_name(self.context.names.table(&EVENTS)).limit(PAGE);
+        let scan = scan.projection_expression("#stream").expression_attribute_names("#stream", "stream");
+        let page = scan.set_exclusive_start_key(self.place().await?).send().await.map_err(unavailable)?;
+        let named = |item: &HashMap<String, AttributeValue>| item.get("stream")?.as_s().ok()?.parse().ok();
+        let streams: BTreeSet<StreamId> = page.items().iter().filter_map(named).collect();
+        for stream in streams.difference(&self.lately.clone()) {
+            self.audit(*stream, applied_until).await?;
+        }
+        self.lately = streams;
+        let is_last = page.last_evaluated_key.is_none();
+        if is_last {
+            let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let Counted { streams, drift, healed } = &*self.counted;
+            let (streams, drift, healed) = (count(streams), count(drift), count(healed));
+            tracing::info!(streams, drift, healed, "the audit has been round the log");
+        }
+        self.note_place(page.last_evaluated_key).await?;
+        Ok(is_last)
+    }
+
+    async fn audit(&self, stream: StreamId, applied_until: DateTime<Utc>) -> Result<(), StoreError> {
+        let can_be_folded = match stream.category {
+            Category::User => self.row(&self.users, stream, applied_until).await?,
+            Category::Role => self.row(&self.roles, stream, applied_until).await?,
+            Category::Notification => self.row(&self.notifications, stream, applied_until).await?,
+            Category::Session => true,
+        };
+        self.counted.streams.fetch_add(1, Ordering::Relaxed);
+        if can_be_folded {
+            for drift in claims::of_stream(&self.context, stream, true).await? {
+                self.note(stream, &drift.to_string(), drift.healed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the stream can be folded: one that cannot is parked, and told of there.
+    async fn row<R: Row>(
+        &self,
+        rows: &Rows<R>,
+        stream: StreamId,
+        applied_until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (found, recorded_at) = compare_quickly(self.context.store(), rows, stream).await?;
+        let is_on_its_way = recorded_at.is_some_and(|at| at > applied_until - CLOCKS_APART);
+        match found.standing {
+            Standing::Unfoldable(_) => return Ok(false),
+            Standing::Equal => return Ok(true),
+            Standing::Missing(_) | Standing::Behind(..) if is_on_its_way => return Ok(true),
+            _ => (),
+        }
+        let can_be = found.standing.can_be_mended();
+        let healed = can_be && found.mend(rows, self.context.clock.new_id()).await?;
+        // One that somebody wrote while it was compared is looked at again in the next round.
+        if healed || !can_be {
+            self.note(stream, &found.standing.to_string(), healed);
+        }
+        Ok(true)
+    }
+
+    fn note(&self, stream: StreamId, what: &str, healed: bool) {
+        self.counted.drift.fetch_add(1, Ordering::Relaxed);
+        self.counted.healed.fetch_add(u64::from(healed), Ordering::Relaxed);
+        tracing::error!(stream = %stream, what, healed, "the audit found what is not as the log says");
+    }
+
+    /// Where the last page ended, by whichever process.
+    async fn place(&self) -> Result<Key, StoreError> {
+        let get = self.context.aws.dynamodb.get_item().table_name(self.context.names.table(&LEASES));
+        let item = get.key("lease", AttributeValue::S(KEY.to_owned())).send().await.map_err(unavailable)?.item;
+        Ok(item.and_then(|mut item| match item.remove("place") {
+            Some(AttributeValue::M(place)) => Some(place),
+            _ => None,
+        }))
+    }
+
+    async fn note_place(&self, place: Key) -> Result<(), StoreError> {
+        let put = self.context.aws.dynamodb.put_item().table_name(self.context.names.table(&LEASES));
+        let put = put.item("lease", AttributeValue::S(KEY.to_owned()));
+        let put = match place {
+            Some(place) => put.item("place", AttributeValue::M(place)),
+            None => put,
+        };
+        put.send().await.map(drop).map_err(unavailable)
+    }
+}
