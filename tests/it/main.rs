@@ -8,6 +8,7 @@ mod cost;
 mod crash;
 mod erase;
 mod faults;
+mod forged;
 mod freshness;
 mod hand_over;
 mod history;

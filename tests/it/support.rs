@@ -35,7 +35,8 @@ pub const ASK_EVERY: Duration = Duration::from_millis(25);
 pub struct TestWorld {
     pub world: World,
     pub api: Client,
-    directory: tempfile::TempDir,
+    /// Where its state lies.
+    pub directory: tempfile::TempDir,
 }
 
 impl TestWorld {
