@@ -1,7 +1,7 @@
 //! What operators and auditors run by hand: checks of the log, checkpoints, exports, and the mending of read models.
 //!
 //! Exit codes: 0 when all is well, 1 when something is wrong with the log or what belongs to it, 2 when it could not be
-//! checked (also when the arguments cannot be read).
+//! checked or done (also when the arguments cannot be read).
 
 mod archive;
 pub mod audit;
@@ -29,7 +29,7 @@ const WRONG: u8 = 1;
 const NOT_DONE: u8 = 2;
 
 /// What each command's help says of them.
-const EXIT_CODES: &str = "Exit code 0: all is well. 1: something is wrong. 2: it could not be checked.";
+const EXIT_CODES: &str = "Exit code 0: all is well. 1: something is wrong. 2: it could not be checked or done.";
 
 /// What ends an operation that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,7 @@ const PAGE: i32 = 25;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A process that has just begun has other things to do first.
-const REST: Duration = Duration::from_mins(1);
+const REST: Duration = Duration::from_mins(5);
 
 /// How far the clocks of two services may be apart: what was recorded so shortly before the moment up to which everything
 /// is applied may be on its way.
@@ -124,8 +124,8 @@ impl Audit {
         for stream in streams.difference(&self.lately.clone()) {
             self.audit(*stream, applied_until).await?;
         }
-        self.lately = streams;
         let is_last = page.last_evaluated_key.is_none();
+        self.lately = if is_last { BTreeSet::new() } else { streams };
         if is_last {
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let Counted { streams, drift, healed } = &*self.counted;

@@ -180,7 +180,8 @@ async fn of_item(context: &Context, item: &Item, heal: bool) -> Result<Vec<Drift
         let Ok(held) = holdings(context, stream).await? else { continue };
         let has_it = set.map_or_else(|| held.claims.contains(&id), |set| held.sets.contains(&set));
         let owner = Owner { stream, version: held.version };
-        if has_it || moved(context, owner).await? {
+        // What was released between the scan and the fold is held no more.
+        if has_it || !is_named(context, &id, set, &name).await? || moved(context, owner).await? {
             continue;
         }
         let healed = match set {
@@ -191,6 +192,15 @@ async fn of_item(context: &Context, item: &Item, heal: bool) -> Result<Vec<Drift
         drift.push(Drift::new(stream, Kind::Orphan, healed));
     }
     Ok(drift)
+}
+
+/// Whether a claim or a set names a stream now.
+async fn is_named(context: &Context, id: &str, set: Option<GuardedSet>, name: &str) -> Result<bool, StoreError> {
+    let item = item(context, id).await?;
+    Ok(match set {
+        Some(_) => members(&item).is_some_and(|members| members.iter().any(|member| member == name)),
+        None => text(&item, "owner").as_deref() == Some(name),
+    })
 }
 
 /// Claims that were taken by commits which the log, whose heads these are, does not have.

@@ -143,10 +143,11 @@ impl<R: Row> Work<'_, R> {
         let mut versions = self.versions(number).await?;
         let mut progress = Progress::of("healing", None);
         for (id, head) in &heads {
+            let stream = StreamId { category: <R::Rules as Decider>::CATEGORY, id: *id };
             if versions.get(id).is_some_and(|version| version >= head) {
+                unreadable.remove(&stream.to_string());
                 continue;
             }
-            let stream = StreamId { category: <R::Rules as Decider>::CATEGORY, id: *id };
             match new.bring_to_the_end(self.context.store(), stream).await {
                 Ok(()) => {
                     built.healed += 1;
