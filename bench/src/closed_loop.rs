@@ -13,7 +13,12 @@ pub(crate) struct Round {
 impl Round {
     /// A quantile of the latencies, in milliseconds.
     pub(crate) fn milliseconds(&self, quantile: f64) -> f64 {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank"
+        )]
         let rank = (quantile * (self.latencies.len().saturating_sub(1)) as f64).round() as usize;
         self.latencies.get(rank).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1_000.0)
     }

@@ -3,6 +3,7 @@
 //! Every figure is a ratio first: machines are noisy, and what stands beside it was measured under the same noise.
 
 mod closed_loop;
+mod length;
 mod raw;
 mod report;
 mod stage;
@@ -36,6 +37,7 @@ async fn main() -> anyhow::Result<()> {
         update::measure(&stage, &arguments, *clients, &mut report).await?;
         stage.stop().await;
     }
+    length::measure(&arguments, &mut report).await?;
     print!("{}", report.table());
     report.save()
 }

@@ -20,6 +20,17 @@ pub fn document() -> OpenApi {
     titled(documented().into_openapi(), "FieldFuze command-api")
 }
 
+/// query-api's own document, as its test keeps it. Services do not import each other.
+const QUERIES: &str = include_str!("../../query-api/openapi.json");
+
+/// The document of query-api.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn queries() -> serde_json::Result<OpenApi> {
+    serde_json::from_str(QUERIES)
+}
+
 /// The schemas that only shared answers name.
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(Problem, Changed<UserBody>, Changed<RoleBody>, DryRunBody)))]

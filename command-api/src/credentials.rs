@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use chrono::{DateTime, Utc};
 use events::ids::{SessionId, UserId};
 use platform::{
-    store::StoreError,
+    store::{StoreError, unavailable},
     tables::{CREDENTIALS, Names, SESSIONS},
 };
 
@@ -40,7 +40,7 @@ impl Credentials {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error))))?;
+            .map_err(unavailable)?;
         Ok(answer.item.and_then(|mut item| match item.remove("password_hash") {
             Some(AttributeValue::S(hash)) => Some(hash),
             _ => None,
@@ -65,8 +65,7 @@ impl Credentials {
     /// Only if the action cannot be built.
     pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder().table_name(&self.passwords).key("user", AttributeValue::S(user.to_string()));
-        let delete = delete.build().map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+        Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
 
     /// The action that begins a family of refresh tokens, for the transaction of its session's first commit.
@@ -90,7 +89,6 @@ impl Credentials {
 }
 
 fn put(table: &str, item: HashMap<String, AttributeValue>) -> Result<TransactWriteItem, StoreError> {
-    let put = Put::builder().table_name(table).set_item(Some(item)).build();
-    let put = put.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    let put = Put::builder().table_name(table).set_item(Some(item)).build()?;
     Ok(TransactWriteItem::builder().put(put).build())
 }

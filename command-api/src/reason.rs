@@ -1,15 +1,16 @@
 //! Bodies that say why.
 
 use events::values::Reason;
-use platform::http::{Problem, fields::Fields, json::KnownFields};
+use platform::http::{Problem, documented::values, fields::Fields, json::KnownFields};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Why.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "reason": "left the company" }))]
 pub struct WithReason {
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(required, example = "left the company", min_length = 1, max_length = 500)]
+    /// Why.
+    #[schema(required, nullable = false, value_type = values::Reason)]
     reason: Option<String>,
 }
 
@@ -31,9 +32,10 @@ impl WithReason {
 
 /// Why, where it need not be said.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "reason": "moved to another branch" }))]
 pub struct MaybeReason {
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(example = "moved to another branch", min_length = 1, max_length = 500, nullable = false)]
+    /// Why.
+    #[schema(value_type = Option<values::Reason>)]
     reason: Option<String>,
 }
 

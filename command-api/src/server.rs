@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, query, serve},
-    lifecycle::Shutdown,
+    http::{health, layers, methods, query, serve},
+    lifecycle::{Background, Shutdown},
 };
 use tokio::net::TcpListener;
 
@@ -18,10 +18,11 @@ const LOGIN: &str = "/v1/auth/login";
 /// Serves until the shutdown.
 ///
 /// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> std::io::Result<()> {
+/// When the rights are not read any more, or query-api's document cannot be read.
+pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     let rights = state.context.rights.clone();
-    let polling = tokio::spawn(rights.clone().poll(shutdown.clone()));
+    let mut background = Background::default();
+    background.spawn("the reader of the rights", rights.clone().poll());
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
         async move { missing }.boxed()
@@ -30,8 +31,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let (routes, _) = api::routes(state).split_for_parts();
     let routes =
         routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(|route| route != LOGIN, request, next)));
-    let router = layers::wrap(routes.merge(health::routes(readiness)), clock);
-    let served = serve::serve(listener, router, shutdown).await;
-    polling.abort();
-    served
+    let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
+    let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);
+    Ok(background.beside(serve::serve(listener, router, shutdown.clone()), &shutdown).await?)
 }

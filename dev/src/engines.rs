@@ -46,6 +46,7 @@ impl Engines {
         if data.join(engine::FILE).exists() {
             // New keys would open nothing of what is there.
             Secrets::load(data)
+                .and_then(|_| Secrets::load_or_create(data))
                 .context("the data are there but not their keys: restore them, or start afresh with --reset")?;
         } else {
             Secrets::load_or_create(data)?;

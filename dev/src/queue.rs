@@ -41,7 +41,7 @@ impl Queues {
         }));
         let handler = Arc::new(RustackSqsHandler::new(Arc::clone(&engine)));
         let service = SqsHttpService::new(handler, SqsHttpConfig::default());
-        let server = Server::start_with(listener, move |_| service.clone())?;
+        let server = Server::start_with(listener, service)?;
         let queues = Self { server, engine };
         let client = client(&queues.url());
         for queue in &QUEUES {

@@ -202,7 +202,7 @@ async fn start_services(
 
     let mut services = JoinSet::new();
     let (first, second, third) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
-    services.spawn(async move { Ok(command_api::server::serve(listeners.command_api, commands, first).await?) });
+    services.spawn(command_api::server::serve(listeners.command_api, commands, first));
     services.spawn(query_api::server::serve(listeners.query_api, queries, second));
     services.spawn(projector::server::serve(listeners.projector, projector, third));
     Ok((services, generated))

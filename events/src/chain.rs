@@ -11,6 +11,11 @@ pub struct Hash([u8; 32]);
 impl Hash {
     /// What the first commit of every stream follows.
     pub const GENESIS: Self = Self([0; 32]);
+
+    /// A hash that was computed elsewhere.
+    pub(crate) const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
 }
 
 /// A text that is no hash.

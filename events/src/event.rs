@@ -1,5 +1,7 @@
 //! How an event is named and stored.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -26,7 +28,7 @@ pub struct Upcast {
 }
 
 /// An event's type and data as they stand in a commit's text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredEvent {
     /// Name of the type.
     #[serde(rename = "type")]
@@ -35,6 +37,13 @@ pub struct StoredEvent {
     pub schema: u32,
     /// Data; sealed fields as ciphertext, or open after unsealing.
     pub data: Map<String, Value>,
+}
+
+/// Shows the type only: once unsealed the data are personal.
+impl fmt::Debug for StoredEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredEvent({} {}, ..)", self.kind, self.schema)
+    }
 }
 
 /// A stored event that today's code cannot read.
@@ -69,6 +78,13 @@ pub trait EventData:
     /// Types and schemas that can be read already and are not written yet: for one release, so that none is ever met by a
     /// build that cannot read it.
     const NOT_WRITTEN_YET: &'static [EventType] = &[];
+
+    /// Whether this build can read events of a type and schema.
+    fn knows(kind: &str, schema: u32) -> bool {
+        let mut today = Self::CATALOGUE.iter().chain(Self::NOT_WRITTEN_YET);
+        today.any(|known| known.name == kind && known.schema == schema)
+            || Self::UPCASTS.iter().any(|upcast| upcast.from == (kind, schema))
+    }
 
     /// The type of this event.
     fn event_type(&self) -> &'static EventType;

@@ -4,6 +4,7 @@
 //! outside is looked up first and handed in.
 
 pub mod chain;
+pub mod checkpoint;
 pub mod claim;
 pub mod commit;
 pub mod decider;
@@ -19,4 +20,5 @@ pub mod session;
 pub mod stream;
 pub mod user;
 pub mod values;
+pub mod verify;
 pub mod views;

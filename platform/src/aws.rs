@@ -1,19 +1,36 @@
 //! The clients of AWS, built in one place so that every service has the same time-outs and retries.
 
+mod failure;
+
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 
+pub use failure::CallFailed;
+
 use crate::settings::Settings;
 
 /// A connection that takes longer than this is tried anew: both ends are in one region.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One try of one call. Long polls of SQS (20 s) must fit in.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(25);
+/// One try of one call. The slowest that is normal, a page of 1 MB or a contended transaction, takes a fraction of it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Tries per call, the first included; the SDK's standard mode with its retry token bucket and full jitter.
+/// One call with all its tries: well below a request's 20 s, so that the request still says itself what failed.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// One long poll of SQS: the 20 s for which it may wait, and the way there and back.
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Tries per call, the first included; the SDK's standard mode with its retry token bucket and full jitter. Throttling,
+/// lost connections and time-outs are tried again, and writes are conditional, so that a repeat finds its own effect.
 const ATTEMPTS: u32 = 4;
+
+/// The first pause before a retry, doubled each time: what DynamoDB's throttling lasts as a rule is milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause before a retry.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The clients that our services use.
 #[derive(Debug, Clone)]
@@ -37,11 +54,17 @@ impl Aws {
         }
         let shared = loader
             .region(Region::new(settings.aws_region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(ATTEMPTS)
+                    .with_initial_backoff(FIRST_PAUSE)
+                    .with_max_backoff(LONGEST_PAUSE),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
                     .build(),
             )
             .load()
@@ -61,4 +84,15 @@ impl Aws {
             kms: aws_sdk_kms::Client::from_conf(kms.build()),
         }
     }
+}
+
+/// What a long poll of SQS needs instead of every other call's time-outs.
+pub fn long_poll() -> aws_sdk_sqs::config::Builder {
+    aws_sdk_sqs::Config::builder().timeout_config(
+        TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(LONG_POLL_TIMEOUT)
+            .operation_timeout(LONG_POLL_TIMEOUT)
+            .build(),
+    )
 }

@@ -10,6 +10,7 @@ pub mod health;
 pub mod id;
 pub mod json;
 pub mod layers;
+pub mod methods;
 pub mod problem;
 pub mod query;
 pub mod serve;

@@ -1,9 +1,13 @@
 //! Two-step shutdown: the first signal drains, the second one (or the deadline) ends at once.
 
+mod background;
+
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+pub use background::{Background, Died};
 
 /// How long a service may take to drain after the first signal: CodeDeploy and the load balancer wait 30 s.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
@@ -37,7 +41,7 @@ impl Shutdown {
                 () = tokio::time::sleep(DRAIN_DEADLINE) => (),
             }
             tracing::warn!("shutdown forced");
-            handle.abort.cancel();
+            handle.force();
         });
         Ok(shutdown)
     }
@@ -45,6 +49,11 @@ impl Shutdown {
     /// Starts draining.
     pub fn begin(&self) {
         self.drain.cancel();
+    }
+
+    /// Ends draining: what still runs is cut off.
+    pub fn force(&self) {
+        self.abort.cancel();
     }
 
     /// Whether draining has begun.

@@ -26,14 +26,17 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
-    lifecycle::Shutdown,
-    store::{StoreError, unavailable},
+    store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
     tokens::{ACCESS_TOKEN_LIFETIME, Claims},
 };
 
 /// How often a verifier reads the table.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long one reading of the table may take: time for a try that hangs and one that answers. With [`POLL`] it is below
+/// [`STALE_AFTER`], so that one lost reading lets nobody be refused.
+const READ_WITHIN: Duration = Duration::from_secs(3);
 
 /// A copy older than this is not trusted: every request that needs a right is then answered 503.
 const STALE_AFTER: Duration = Duration::from_secs(5);
@@ -141,15 +144,13 @@ impl Rights {
         Self { client, table: names.table(&RIGHTS), copy: Arc::default(), reading: Arc::default() }
     }
 
-    /// Reads the table once a second until the shutdown begins.
-    pub async fn poll(self, shutdown: Shutdown) {
+    /// Reads the table once a second, for ever: requests that are still at hand in a shutdown need it too.
+    pub async fn poll(self) {
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the rights table cannot be read");
-            }
+            tick.tick().await;
+            self.refresh().await;
         }
     }
 
@@ -210,15 +211,12 @@ impl Rights {
     }
 
     fn put(&self, kind: &str, value: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-        let build = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(error);
-        let item: HashMap<String, AttributeValue> =
-            serde_dynamo::to_item(value).map_err(|error| build(Box::new(error)))?;
+        let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(value).map_err(bad_row(&self.table))?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .item("kind", AttributeValue::S(kind.to_owned()))
-            .build()
-            .map_err(|error| build(Box::new(error)))?;
+            .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
@@ -227,18 +225,30 @@ impl Rights {
         copy.filter(|copy| copy.read_at.elapsed() < STALE_AFTER).ok_or(RightsError::Stale)
     }
 
-    /// Reads anew unless somebody else did since `known`: many requests at once cost one read.
+    /// Reads anew unless somebody else did since `known`: many requests at once cost one read. Whoever waits in line
+    /// waits no longer than a reading may take.
     async fn refresh_since(&self, known: Instant) {
-        let _one_at_a_time = self.reading.lock().await;
-        if self.trusted().is_ok_and(|copy| copy.read_at > known) {
-            return;
-        }
-        if let Err(error) = self.refresh().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the rights table cannot be read");
+        let reading = async {
+            let _one_at_a_time = self.reading.lock().await;
+            if !self.trusted().is_ok_and(|copy| copy.read_at > known) {
+                self.refresh().await;
+            }
+        };
+        let _ = tokio::time::timeout(READ_WITHIN, reading).await;
+    }
+
+    /// Reads the table within its time, or says why not.
+    async fn refresh(&self) {
+        match tokio::time::timeout(READ_WITHIN, self.read_all()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the rights table cannot be read");
+            }
+            Err(_) => tracing::warn!("the rights table does not answer in time"),
         }
     }
 
-    async fn refresh(&self) -> Result<(), StoreError> {
+    async fn read_all(&self) -> Result<(), StoreError> {
         let read_at = Instant::now();
         let (roles, users) = tokio::try_join!(self.read::<RoleRights>(ROLE), self.read::<VoidedUser>(USER))?;
         let copy = Copy {
@@ -268,7 +278,7 @@ impl Rights {
         let mut all = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(unavailable)?;
-            all.push(serde_dynamo::from_item(item).map_err(|error| StoreError::Unavailable(Box::new(error)))?);
+            all.push(serde_dynamo::from_item(item).map_err(bad_row(&self.table))?);
         }
         Ok(all)
     }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    store::{StoreError, unavailable},
+    store::{StoreError, bad_row, unavailable},
     tables::{Names, OPEN, Table},
 };
 
@@ -65,7 +65,7 @@ impl<R: Row> Rows<R> {
             .send()
             .await
             .map_err(unavailable)?;
-        answer.item.map(from_item).transpose()
+        answer.item.map(|item| self.row_of(item)).transpose()
     }
 
     /// Writes a row if the one that is there has `before`. `false` when it has not: somebody else was faster.
@@ -73,7 +73,7 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, row: &R, before: Version) -> Result<bool, StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(row)?));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(self.to_item(row)?));
         let put = if before == Version::NONE {
             put.condition_expression("attribute_not_exists(id)")
         } else {
@@ -87,6 +87,29 @@ impl<R: Row> Rows<R> {
             }
             Err(error) => Err(unavailable(error)),
         }
+    }
+
+    /// Gives the entity and the version of every row to `each`, or `None` for a row that cannot be read; strongly
+    /// consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn versions(&self, mut each: impl FnMut(Option<(Uuid, Version)>)) -> Result<(), StoreError> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let mut items = scan.projection_expression("id, version").into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(unavailable)?;
+            let (id, version) = (item.get("id").and_then(|id| id.as_s().ok()), item.get("version"));
+            let Some((generation, id)) = id.and_then(|id| id.split_once('#')) else {
+                each(None);
+                continue;
+            };
+            if generation == GENERATION.to_string() {
+                let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
+                each(id.parse().ok().zip(version.map(Version)));
+            }
+        }
+        Ok(())
     }
 
     /// A page of all rows in the order of their creation. Reads at most one page of each bucket.
@@ -140,7 +163,7 @@ impl<R: Row> Rows<R> {
         loop {
             let answer = query.clone().set_exclusive_start_key(start).send().await.map_err(unavailable)?;
             for item in answer.items.unwrap_or_default() {
-                rows.push(from_item(item)?);
+                rows.push(self.row_of(item)?);
             }
             start = answer.last_evaluated_key;
             // A page may end early at 1 MB although more would be wanted.
@@ -148,6 +171,27 @@ impl<R: Row> Rows<R> {
                 return Ok(rows);
             }
         }
+    }
+
+    fn to_item(&self, row: &R) -> Result<HashMap<String, AttributeValue>, StoreError> {
+        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
+        let id = row.stream().id;
+        let in_bucket = AttributeValue::S(bucket_key(bucket(id)));
+        item.insert("id".to_owned(), AttributeValue::S(key(id)));
+        item.insert("created".to_owned(), AttributeValue::S(ListKey::of(row).0));
+        if let Some(due) = row.look_again_at() {
+            item.insert(OPEN.partition.name.to_owned(), in_bucket.clone());
+            item.insert(OPEN.sort.name.to_owned(), AttributeValue::S(timestamp(due)));
+        }
+        item.insert("bucket".to_owned(), in_bucket);
+        Ok(item)
+    }
+
+    fn row_of(&self, mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
+        if let Some(AttributeValue::S(id)) = item.get_mut("id") {
+            *id = id.split_once('#').map_or_else(|| id.clone(), |(_, id)| id.to_owned());
+        }
+        serde_dynamo::from_item(item).map_err(bad_row(&self.table))
     }
 }
 
@@ -164,26 +208,4 @@ fn key(id: Uuid) -> String {
 
 fn bucket_key(bucket: u8) -> String {
     format!("{GENERATION}#{bucket}")
-}
-
-fn to_item<R: Row>(row: &R) -> Result<HashMap<String, AttributeValue>, StoreError> {
-    let mut item: HashMap<String, AttributeValue> =
-        serde_dynamo::to_item(row).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-    let id = row.stream().id;
-    let in_bucket = AttributeValue::S(bucket_key(bucket(id)));
-    item.insert("id".to_owned(), AttributeValue::S(key(id)));
-    item.insert("created".to_owned(), AttributeValue::S(ListKey::of(row).0));
-    if let Some(due) = row.look_again_at() {
-        item.insert(OPEN.partition.name.to_owned(), in_bucket.clone());
-        item.insert(OPEN.sort.name.to_owned(), AttributeValue::S(timestamp(due)));
-    }
-    item.insert("bucket".to_owned(), in_bucket);
-    Ok(item)
-}
-
-fn from_item<R: Row>(mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
-    if let Some(AttributeValue::S(id)) = item.get_mut("id") {
-        *id = id.split_once('#').map_or_else(|| id.clone(), |(_, id)| id.to_owned());
-    }
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Unavailable(Box::new(error)))
 }

@@ -4,6 +4,7 @@
 //! append, and again on a conflict.
 
 mod append;
+mod check;
 mod claims;
 mod command;
 mod draft;
@@ -17,9 +18,11 @@ mod sealing;
 mod transaction;
 
 pub use append::Companions;
+pub use check::{CarriedStates, Holdings, attributes_of, decode_attributes};
+pub use claims::set_id;
 pub use command::{Command, ExecuteError, Executed, Intent, Outcome};
 pub use draft::Draft;
-pub use error::{AppendError, StoreError, unavailable};
+pub use error::{AppendError, StoreError, bad_row, unavailable};
 pub use execute::Streams;
 pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
 pub use item::{Undecodable, decode_image, decode_item};

@@ -97,9 +97,25 @@ pub const LEASES: Table = plain("leases", "lease");
 /// Streams whose record could not be applied, with the error.
 pub const PARKED: Table = plain("parked", "stream");
 
+/// The signed heads of all streams, as an auditor took them.
+pub const CHECKPOINTS: Table = Table { sort: Some(text("part")), ..plain("checkpoints", "log") };
+
 /// Every table.
-pub const ALL: [Table; 12] =
-    [EVENTS, CLAIMS, KEYS, CREDENTIALS, SESSIONS, RIGHTS, USERS, ROLES, AUDIT, NOTIFICATIONS, LEASES, PARKED];
+pub const ALL: [Table; 13] = [
+    EVENTS,
+    CLAIMS,
+    KEYS,
+    CREDENTIALS,
+    SESSIONS,
+    RIGHTS,
+    USERS,
+    ROLES,
+    AUDIT,
+    NOTIFICATIONS,
+    LEASES,
+    PARKED,
+    CHECKPOINTS,
+];
 
 /// One queue with its dead-letter queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod feed;
 pub mod notify;
+pub mod ops;
 pub mod server;
 pub mod state;
 pub mod stream;

@@ -1,11 +1,26 @@
 //! The program `projector`.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
-use projector::{config::Config, server, state::AppState};
+use projector::{config::Config, ops::Program, server, state::AppState};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    if Program::is_meant_by(std::env::args().nth(1).as_deref()) {
+        return Program::parse().run().await;
+    }
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> anyhow::Result<()> {
     telemetry::install()?;
     let config = Config::parse();
     let shutdown = Shutdown::on_signals()?;

@@ -6,12 +6,11 @@ use events::notification::NotificationState;
 use futures::FutureExt;
 use platform::{
     http::{health, layers, serve},
-    lifecycle::Shutdown,
+    lifecycle::{Background, Shutdown},
     rows::Rows,
     tables::{NOTIFICATIONS, QUEUES},
 };
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
 use crate::{
     feed::Feed,
@@ -23,7 +22,7 @@ use crate::{
 /// Works until the shutdown. The leases are given up first, while the dispatchers still finish what is in flight.
 ///
 /// # Errors
-/// When tables, stream or queues are not there, or the listener fails.
+/// When the queues are not there, or one of its parts has died.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     let AppState { context, telnyx, public_url } = state;
     let (tables, names) = (&context.aws.dynamodb, &context.names);
@@ -34,20 +33,18 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let sweeper = Sweeper::new(rows, queues.clone(), context.clock.clone());
     let dispatcher = Dispatcher::new(context.clone(), queues, telnyx, &public_url);
 
-    let tasks = TaskTracker::new();
+    let mut background = Background::default();
     let (reading, stopping) = (worker.clone(), shutdown.clone());
-    tasks.spawn(async move { reading.run(&stopping).await });
-    tasks.spawn(sweeper.run(shutdown.clone()));
+    background.spawn("the reader of the log", async move { reading.run(&stopping).await });
+    background.spawn("the sweeper", sweeper.run(shutdown.clone()));
     for queue in &QUEUES {
-        tasks.spawn(dispatcher.clone().run(queue.lane, shutdown.clone()));
+        background.spawn("a dispatcher", dispatcher.clone().run(queue.lane, shutdown.clone()));
     }
-    tasks.close();
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if worker.status().is_ready() { vec![] } else { vec!["the leases, and how far every shard is"] };
         async move { missing }.boxed()
     });
     let router = layers::wrap(health::routes(readiness), context.clock.clone());
-    serve::serve(listener, router, shutdown.clone()).await?;
-    tokio::select! { () = tasks.wait() => (), () = shutdown.forced() => () }
-    Ok(())
+    background.beside(serve::serve(listener, router, shutdown.clone()), &shutdown).await?;
+    Ok(background.finish(&shutdown).await?)
 }

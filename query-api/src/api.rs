@@ -1,7 +1,10 @@
 //! The table of contents: every route of query-api with its document.
 
-use platform::http::{Problem, document::titled};
-use utoipa::openapi::OpenApi;
+use platform::http::{
+    Problem,
+    document::{add_answer_header, titled},
+};
+use utoipa::openapi::{HeaderBuilder, ObjectBuilder, OpenApi, Type};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{audit, notifications, roles, state::AppState, users, wellknown};
@@ -13,7 +16,12 @@ pub fn routes(state: AppState) -> OpenApiRouter {
 
 /// The document of every route.
 pub fn document() -> OpenApi {
-    titled(documented().into_openapi(), "FieldFuze query-api")
+    let mut document = titled(documented().into_openapi(), "FieldFuze query-api");
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9]+|unknown)$"));
+    let about = "Milliseconds up to which the read models may be behind the log, or `unknown`";
+    let lag = HeaderBuilder::new().schema(Some(text)).description(Some(about)).build();
+    add_answer_header(&mut document, "Projection-Lag", &lag);
+    document
 }
 
 /// The schemas that only shared answers name.

@@ -15,8 +15,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use platform::{
     clock::Clock,
-    lifecycle::Shutdown,
-    store::StoreError,
+    store::{StoreError, unavailable},
     tables::{LEASES, Names},
 };
 
@@ -41,12 +40,12 @@ impl Lag {
         Self { client, table: names.table(&LEASES), clock, slowest: Arc::default() }
     }
 
-    /// Reads the leases once a second until the shutdown. A failure makes the lag unknown.
-    pub async fn poll(self, shutdown: Shutdown) {
+    /// Reads the leases once a second, for ever. A failure makes the lag unknown.
+    pub async fn poll(self) {
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! { () = shutdown.forced() => return, _ = tick.tick() => () }
+            tick.tick().await;
             let slowest = self.read().await.unwrap_or_else(|error| {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the leases cannot be read");
                 None
@@ -66,7 +65,7 @@ impl Lag {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();
         let mut slowest: Option<DateTime<Utc>> = None;
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error))))?;
+            let item = item.map_err(unavailable)?;
             let text = |name| match item.get(name) {
                 Some(AttributeValue::S(text)) => Some(text.as_str()),
                 _ => None,

@@ -32,9 +32,10 @@ pub const PAGE_OF_AN_EXPORT: NonZeroU16 = NonZeroU16::new(MAX_PAGE).unwrap();
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// Items of a page, 1 to 200; 50 unless said otherwise.
-    #[param(minimum = 1, maximum = 200)]
+    #[param(nullable = false, minimum = 1, maximum = 200)]
     page_size: Option<u16>,
     /// Where to go on: `next_page_token` of the page before.
+    #[param(nullable = false, pattern = "^([A-Za-z0-9_-]{39,2048})?$")]
     page_token: Option<String>,
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::middleware;
 use futures::FutureExt;
 use platform::{
-    http::{health, layers, query, serve},
-    lifecycle::Shutdown,
+    http::{health, layers, methods, query, serve},
+    lifecycle::{Background, Shutdown},
 };
 use tokio::net::TcpListener;
 
@@ -19,11 +19,12 @@ const WITH_QUERY: [&str; 6] =
 /// Serves until the shutdown.
 ///
 /// # Errors
-/// When the listener fails, or our own document cannot be read.
+/// When our own document cannot be read, or the rights or the leases are not read any more.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     let rights = state.context.rights.clone();
-    let polling =
-        [tokio::spawn(rights.clone().poll(shutdown.clone())), tokio::spawn(state.lag.clone().poll(shutdown.clone()))];
+    let mut background = Background::default();
+    background.spawn("the reader of the rights", rights.clone().poll());
+    background.spawn("the reader of the leases", state.lag.clone().poll());
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
         async move { missing }.boxed()
@@ -34,8 +35,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let routes = routes.layer(middleware::from_fn(|request, next| {
         query::refuse_unknown(|route| WITH_QUERY.contains(&route), request, next)
     }));
-    let routes = routes.layer(measured).merge(document::routes()?).merge(health::routes(readiness));
-    let served = serve::serve(listener, layers::wrap(routes, clock), shutdown).await;
-    polling.iter().for_each(tokio::task::JoinHandle::abort);
-    Ok(served?)
+    let elsewhere = methods::elsewhere(&api::document(), &document::commands()?);
+    let routes = routes.layer(measured).merge(elsewhere).merge(document::routes()?).merge(health::routes(readiness));
+    let serving = serve::serve(listener, layers::wrap(routes, clock), shutdown.clone());
+    Ok(background.beside(serving, &shutdown).await?)
 }

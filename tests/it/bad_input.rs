@@ -92,6 +92,16 @@ async fn every_kind_of_bad_input_has_its_own_answer_and_writes_nothing() {
     assert_problem(&api.get("/v1/users?page=2").await, 400, "invalid-query", &[]);
     assert_problem(&api.get_since("/v1/users", "nonsense").await, 400, "invalid-consistency-token", &[]);
 
+    for key in ["a b", "", "a\tb"] {
+        let request = api.request(Method::POST, "/v1/users").header("idempotency-key", key);
+        assert_problem(&send(request.json(&new_user(1))).await, 400, "invalid-idempotency-key", &[]);
+    }
+    for tags in [vec!["\"+1\""], vec!["\"1\"", "\"2\""]] {
+        let request = api.request(Method::PATCH, &unknown).json(&json!({}));
+        let request = tags.into_iter().fold(request, |request, tag| request.header("if-match", tag));
+        assert_problem(&send(request).await, 400, "invalid-if-match", &[]);
+    }
+
     for query in ["validate=true", "validate_only=perhaps", "validate_only=true&x=1"] {
         let path = format!("/v1/users?{query}");
         assert_problem(&api.post(&path, &new_user(1)).await, 400, "invalid-query", &[]);
@@ -102,6 +112,58 @@ async fn every_kind_of_bad_input_has_its_own_answer_and_writes_nothing() {
     assert_eq!(api.get(backwards).await.expect(200).body, json!({ "items": [], "next_page_token": null }));
 
     assert_eq!(users(api).await, before);
+    world.world.stop().await;
+}
+
+#[tokio::test]
+async fn json_that_is_none_is_refused_and_what_is_doubled_or_deep_breaks_nothing() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let raw = |body: String| {
+        send(
+            api.request(Method::POST, "/v1/roles?validate_only=true")
+                .header("content-type", "application/json")
+                .body(body),
+        )
+    };
+    let name = |name: &str| format!(r#"{{"name":{name},"level":1,"permissions":["users:read"]}}"#);
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    for body in [name(r#""\ud800""#), name(&deep), "nul".to_owned(), "{} {}".to_owned()] {
+        assert_problem(&raw(body).await, 400, "malformed-json", &[]);
+    }
+    assert_problem(&raw("null".to_owned()).await, 422, "invalid-value", &[("", "wrong-type")]);
+    let control = [("/name", "control-character")];
+    assert_problem(&raw(name(r#""a\u0000b""#)).await, 422, "invalid-value", &control);
+    for level in ["1e400", "99999999999999999999", "1.5", "-1"] {
+        let answer = raw(format!(r#"{{"name":"Huge","level":{level},"permissions":["users:read"]}}"#)).await;
+        assert!([400, 422].contains(&answer.status.as_u16()), "{level}: {answer:?}");
+        problem(&answer);
+    }
+    world.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_path_names_the_methods_of_both_services() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let suspend = "/v1/users/0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4/suspend";
+    for (method, path, methods) in [
+        (Method::GET, suspend, "POST"),
+        (Method::HEAD, suspend, "POST"),
+        (Method::OPTIONS, suspend, "POST"),
+        (Method::PUT, "/v1/users", "GET,HEAD,POST"),
+        (Method::OPTIONS, "/v1/audit", "GET,HEAD"),
+        (Method::POST, "/v1/audit", "GET,HEAD"),
+    ] {
+        let answer = send(api.request(method.clone(), path)).await;
+        let mut allowed: Vec<&str> = answer.header("allow").split(',').collect();
+        allowed.sort_unstable();
+        assert_eq!((answer.status.as_u16(), allowed.join(",")), (405, methods.to_owned()), "{method} {path}");
+    }
+    let posted = api.request(Method::POST, "/v1/audit?x=1").send().await.unwrap();
+    assert_eq!(posted.status().as_u16(), 405);
+    assert_eq!(api.request(Method::HEAD, "/v1/users").send().await.unwrap().status().as_u16(), 200);
+    assert_problem(&api.get("/v1/nothing").await, 404, "not-found", &[]);
     world.world.stop().await;
 }
 

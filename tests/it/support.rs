@@ -1,6 +1,8 @@
 //! A world of one's own, and a client that speaks to it.
 
+pub mod behind;
 pub mod engine;
+pub mod faults;
 pub mod process;
 pub mod store;
 pub mod wiretap;
@@ -115,6 +117,11 @@ impl Client {
         let request = json!({ "identifier": identifier, "password": password });
         let answer = self.post("/v1/auth/login", &request).await.expect(200);
         self.with_token(&answer.text("access_token"))
+    }
+
+    /// The address that it speaks to.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The client's token.

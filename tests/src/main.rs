@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use projector::ops::Program;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
@@ -18,14 +19,21 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    telemetry::install()?;
+async fn run() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args();
     let _program = arguments.next();
     let Some(part) = arguments.next() else { bail!("which part?") };
     let arguments: Vec<String> = std::iter::once(part.clone()).chain(arguments).collect();
+    if part == "projector" && Program::is_meant_by(arguments.get(1).map(String::as_str)) {
+        return Ok(Program::parse_from(arguments).run().await);
+    }
+    telemetry::install()?;
+    serve(&part, arguments).await.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(part: &str, arguments: Vec<String>) -> anyhow::Result<()> {
     let (clock, shutdown) = (Clock::system(), Shutdown::on_signals()?);
-    match part.as_str() {
+    match part {
         "command-api" => {
             let config = command_api::config::Config::parse_from(arguments);
             let state = command_api::state::AppState::open(&config, clock).await?;

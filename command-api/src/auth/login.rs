@@ -40,12 +40,13 @@ const MAX_IDENTIFIER_BYTES: usize = 1_024;
 
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "identifier": "ada@example.com", "password": "correct horse battery staple" }))]
 pub struct LoginRequest {
     /// E-mail address or user name.
-    #[schema(required, example = "admin@fieldfuze.local")]
+    #[schema(required, nullable = false, value_type = String, example = "ada@example.com")]
     identifier: Option<String>,
     /// The password.
-    #[schema(required, value_type = String, format = Password)]
+    #[schema(required, nullable = false, value_type = String, format = Password, example = "correct horse battery staple")]
     password: Option<SecretString>,
 }
 
@@ -55,12 +56,17 @@ impl KnownFields for LoginRequest {
 
 /// What a sign-in gives.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl", "token_type": "Bearer",
+    "expires_in": 600, "refresh_token": "0190b1a5-3c1d-7e2f-9a0b-1c2d3e4f5a6b.1.bWFj"
+}))]
 pub struct LoginAnswer {
     /// For the `Authorization` header (RFC 9068).
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds for which the access token is good.
+    #[schema(minimum = 0, maximum = 600)]
     expires_in: i64,
     /// For the next access token.
     refresh_token: String,
@@ -74,7 +80,7 @@ pub struct LoginAnswer {
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Signed in", body = LoginAnswer),
-        (status = 401, description = "No such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
         Served, Bodied,
     )
 )]

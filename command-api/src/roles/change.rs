@@ -10,7 +10,7 @@ use events::{
 use platform::http::{
     Problem,
     auth::Caller,
-    documented::{self, Bodied, Guarded, MustMatch, Named, Served, Versioned},
+    documented::{self, Bodied, Guarded, MustMatch, Named, Served, Versioned, values},
     fields::Fields,
     id::Id,
     json::{Body, KnownFields},
@@ -28,19 +28,22 @@ use crate::{
 
 /// The fields to change; those left out stay.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "level": 4, "reason": "has more to decide" }))]
 pub struct ChangeRole {
     /// New name.
+    #[schema(value_type = Option<values::RoleName>)]
     name: Option<String>,
     /// New description.
+    #[schema(value_type = Option<values::Description>)]
     description: Option<String>,
-    /// New level, 1 to 10.
-    #[schema(minimum = 1, maximum = 10)]
+    /// New level.
+    #[schema(value_type = Option<values::Level>)]
     level: Option<i64>,
     /// New permissions, all of them.
-    #[schema(min_items = 1)]
+    #[schema(value_type = Option<Vec<values::Permission>>, min_items = 1, max_items = 200)]
     permissions: Option<Vec<String>>,
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    /// Why.
+    #[schema(value_type = Option<values::Reason>)]
     reason: Option<String>,
 }
 

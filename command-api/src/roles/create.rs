@@ -11,7 +11,7 @@ use platform::http::{
     Problem,
     auth::Caller,
     bodies::RoleBody,
-    documented::{Bodied, Guarded, Served, Validated, Versioned},
+    documented::{Bodied, Guarded, Served, Validated, Versioned, values},
     fields::Fields,
     json::{Body, KnownFields},
 };
@@ -30,21 +30,24 @@ const OPERATION: &str = "create role";
 
 /// A new role.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({
+    "name": "Dispatcher", "description": "Plans the day of a branch", "level": 3, "permissions": ["users:read"]
+}))]
 pub struct CreateRole {
-    /// Its name, unique among the active roles; 1 to 100 characters.
-    #[schema(required, example = "Dispatcher")]
+    /// Its name.
+    #[schema(required, nullable = false, value_type = values::RoleName)]
     name: Option<String>,
-    /// What it is for; up to 500 characters.
-    #[schema(example = "Plans the day of a branch")]
+    /// What it is for.
+    #[schema(value_type = Option<values::Description>)]
     description: Option<String>,
-    /// How high it stands, 1 to 10.
-    #[schema(required, minimum = 1, maximum = 10, example = 3)]
+    /// How high it stands.
+    #[schema(required, nullable = false, value_type = values::Level)]
     level: Option<i64>,
-    /// What it permits, at least one: `area:action`, or `*` for everything.
-    #[schema(required, min_items = 1, example = json!(["users:read"]))]
+    /// What it permits.
+    #[schema(required, nullable = false, value_type = Vec<values::Permission>, min_items = 1, max_items = 200)]
     permissions: Option<Vec<String>>,
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    /// Why.
+    #[schema(value_type = Option<values::Reason>)]
     reason: Option<String>,
 }
 
@@ -67,7 +70,7 @@ impl KnownFields for CreateRole {
             ("Consistency-Token" = String, description = "For reads that must not be older"),
             ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
         )),
-        (status = 409, description = "`role-name-taken` or `conflict`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`role-name-taken`, `role-exists` or `conflict`", body = Problem, content_type = "application/problem+json"),
         Validated, Guarded, Served, Bodied, Versioned,
     )
 )]

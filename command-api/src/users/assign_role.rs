@@ -13,7 +13,7 @@ use platform::{
     http::{
         Problem,
         auth::Caller,
-        documented::{Bodied, Erasable, Guarded, Named, Served, UserChanged, Versioned},
+        documented::{Bodied, Erasable, Guarded, Named, Served, UserChanged, Versioned, values},
         fields::Fields,
         id::Id,
         json::{KnownFields, OptionalBody},
@@ -33,15 +33,16 @@ use crate::{
 
 /// On what terms.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "scope": "branch:austin", "expires_at": "2096-01-01T00:00:00Z" }))]
 pub struct Terms {
     /// Where it shall hold, for other services; everywhere when left out.
-    #[schema(nullable = false, example = "branch:austin")]
+    #[schema(value_type = Option<values::Scope>)]
     scope: Option<String>,
-    /// When it shall end (RFC 3339); never when left out.
-    #[schema(nullable = false, format = DateTime)]
+    /// When it shall end (RFC 3339), a moment to come; never when left out.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    /// Why.
+    #[schema(value_type = Option<values::Reason>)]
     reason: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use events::{
 use platform::http::{
     Problem,
     auth::Caller,
-    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned},
+    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned, values},
     fields::Fields,
     id::Id,
     json::{Body, KnownFields},
@@ -27,24 +27,31 @@ use crate::{
 
 /// The fields to change; those left out stay.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "phone": "+15125550124", "reason": "has a new telephone" }))]
 pub struct ChangeUser {
     /// New e-mail address.
+    #[schema(value_type = Option<values::Email>)]
     email: Option<String>,
     /// New user name.
+    #[schema(value_type = Option<values::Username>)]
     username: Option<String>,
     /// New given name.
+    #[schema(value_type = Option<values::PersonName>)]
     first_name: Option<String>,
     /// New family name.
+    #[schema(value_type = Option<values::PersonName>)]
     last_name: Option<String>,
-    /// New telephone number in E.164 form.
+    /// New telephone number.
+    #[schema(value_type = Option<values::Phone>)]
     phone: Option<String>,
-    /// New language tag.
+    /// New language.
+    #[schema(value_type = Option<values::Locale>)]
     locale: Option<String>,
     /// New time zone.
-    #[schema(nullable = false, example = "America/Chicago")]
+    #[schema(value_type = Option<values::TimeZone>)]
     time_zone: Option<String>,
-    /// Why, 1 to 500 characters; recorded in the history.
-    #[schema(nullable = false, min_length = 1, max_length = 500)]
+    /// Why.
+    #[schema(value_type = Option<values::Reason>)]
     reason: Option<String>,
 }
 
@@ -54,6 +61,8 @@ impl KnownFields for ChangeUser {
 }
 
 /// Change a user's profile.
+///
+/// A message that is waiting already goes to the telephone number that they have when it is sent.
 #[utoipa::path(
     patch, path = "/v1/users/{id}", tag = "users", operation_id = "change_user",
     security(("bearer" = [])),

@@ -34,7 +34,7 @@ use crate::{
             ("Consistency-Token" = String, description = "For reads that must not be older"),
             ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
         )),
-        (status = 409, description = "`email-taken`, `username-taken` or `conflict`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`email-taken`, `username-taken`, `user-exists` or `conflict`", body = Problem, content_type = "application/problem+json"),
         Validated, Guarded, Served, Bodied, Versioned,
     )
 )]

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::register::{CreateUser, register};
 use crate::{
-    conditions::{Conditions, DryRun, KeyRequired},
+    conditions::{Conditions, DryRun, KeyRequired, Keyed},
     state::AppState,
 };
 
@@ -95,21 +95,24 @@ pub struct LineResult {
 #[utoipa::path(
     post, path = "/v1/users:import", tag = "users", operation_id = "import_users",
     security(("bearer" = [])),
-    request_body(content = CreateUser, content_type = "application/x-ndjson", description = "One user a line, 16 MB at most"),
+    request_body(
+        content = CreateUser, content_type = "application/x-ndjson", description = "One user a line, 16 MB at most",
+        example = json!({ "email": "ada@example.com", "username": "ada", "first_name": "Ada", "last_name": "Lovelace", "phone": "+15125550123" })
+    ),
     params(KeyRequired, DryRun),
     responses(
-        (status = 200, description = "One result a line (NDJSON), and a last line that counts them", body = LineResult, content_type = "application/x-ndjson"),
+        (status = 200, description = "One result a line (NDJSON), and a last line that counts them", body = LineResult, content_type = "application/x-ndjson",
+            example = json!({ "line": 1, "status": 201, "id": "0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4", "replayed": false })),
         Guarded, Served, Bodied,
     )
 )]
 pub async fn import(
     State(state): State<AppState>,
     caller: Caller,
-    conditions: Conditions,
+    Keyed(conditions): Keyed,
     Lines(bytes): Lines,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
-    conditions.must_be_repeatable()?;
     let place = Arc::clone(&state.imports).try_acquire_owned().map_err(|_| Problem::overloaded())?;
     let (results, mut told) = mpsc::channel(LINES_AT_ONCE);
     let import = Arc::new(Import { state, caller, conditions });

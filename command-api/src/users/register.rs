@@ -8,7 +8,7 @@ use events::{
     values::{Email, Locale, PersonName, Phone, TimeZone, Username},
 };
 use platform::{
-    http::{Problem, fields::Fields, json::KnownFields},
+    http::{Problem, documented::values, fields::Fields, json::KnownFields},
     store::{Command, Companions, Draft, Executed, Folded},
 };
 use secrecy::SecretString;
@@ -28,30 +28,34 @@ const OPERATION: &str = "create user";
 
 /// A new user.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({
+    "email": "ada@example.com", "username": "ada", "first_name": "Ada", "last_name": "Lovelace",
+    "phone": "+15125550123", "locale": "en-US", "time_zone": "America/Chicago"
+}))]
 pub struct CreateUser {
     /// Where mail reaches them; unique among everything that people sign in with.
-    #[schema(required, example = "ada@example.com")]
+    #[schema(required, nullable = false, value_type = values::Email)]
     email: Option<String>,
-    /// What they sign in with, beside the address; 3 to 254 letters, digits and `. _ - + @`.
-    #[schema(required, example = "ada")]
+    /// What they sign in with, beside the address.
+    #[schema(required, nullable = false, value_type = values::Username)]
     username: Option<String>,
-    /// Given name, 1 to 100 characters.
-    #[schema(required, example = "Ada")]
+    /// Given name.
+    #[schema(required, nullable = false, value_type = values::PersonName)]
     first_name: Option<String>,
-    /// Family name, 1 to 100 characters.
-    #[schema(required, example = "Lovelace")]
+    /// Family name.
+    #[schema(required, nullable = false, value_type = values::PersonName)]
     last_name: Option<String>,
-    /// Telephone number in E.164 form.
-    #[schema(required, example = "+15125550123")]
+    /// Telephone number.
+    #[schema(required, nullable = false, value_type = values::Phone)]
     phone: Option<String>,
-    /// Sets a password, so that they need no invitation; 15 to 128 characters.
-    #[schema(value_type = Option<String>, format = Password)]
+    /// Sets a password, so that they need no invitation.
+    #[schema(value_type = Option<values::Password>)]
     password: Option<SecretString>,
-    /// Language tag (BCP 47).
-    #[schema(default = "en-US")]
+    /// Language; `en-US` unless said otherwise.
+    #[schema(value_type = Option<values::Locale>)]
     locale: Option<String>,
-    /// IANA time zone.
-    #[schema(default = "UTC")]
+    /// Time zone; `UTC` unless said otherwise.
+    #[schema(value_type = Option<values::TimeZone>)]
     time_zone: Option<String>,
 }
 

@@ -47,7 +47,16 @@ pub struct Attempt {
 /// and disorder change nothing.
 #[utoipa::path(
     post, path = "/v1/webhooks/telnyx/{notification_id}", tag = "webhooks", operation_id = "telnyx_receipt",
-    request_body(content = Object, description = "Telnyx's webhook envelope", content_type = "application/json"),
+    request_body(content = Object, description = "Telnyx's webhook envelope", content_type = "application/json", example = json!({
+        "data": {
+            "event_type": "message.finalized", "id": "b301ed3f-1490-491f-995f-6e64e69674d4", "record_type": "event",
+            "occurred_at": "2026-01-29T20:15:38.613+00:00",
+            "payload": {
+                "id": "834f3d53-8a3c-4aa0-a733-7f2d682a72df", "record_type": "message", "direction": "outbound",
+                "to": [{ "phone_number": "+15125550123", "status": "delivered" }], "errors": []
+            }
+        }
+    })),
     params(
         ("notification_id" = Uuid, Path, description = "The notification"),
         ("attempt" = u32, Query, description = "Number of the try"),
@@ -56,9 +65,9 @@ pub struct Attempt {
     ),
     responses(
         (status = 204, description = "Taken, or nothing to take"),
-        (status = 401, description = "Not signed by Telnyx, or too old", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Others kept changing it; Telnyx tries again", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body too large", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid-signature`: not signed by Telnyx, or too old", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`conflict`: others kept changing it; Telnyx tries again", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body-too-large`", body = Problem, content_type = "application/problem+json"),
         Served, Named,
     )
 )]

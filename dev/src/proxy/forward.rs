@@ -17,11 +17,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use platform::clock::Clock;
+use platform::{clock::Clock, http::serve::Connection};
 use serde_json::json;
 
 use super::{Targets, connector::Connector, headers, route};
-use crate::serve::Connection;
 
 /// How long a service may take until its answer begins: an ALB's idle time-out as it comes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);

@@ -9,7 +9,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Response},
 };
-use platform::telnyx::wire::{DeliveryStatus, Message, Party, Recipient, SendResponse};
+use platform::{
+    http::serve::Connection,
+    telnyx::wire::{DeliveryStatus, Message, Party, Recipient, SendResponse},
+};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -21,7 +24,6 @@ use super::{
     rules::{self, Valid},
     store::{Addresses, Step},
 };
-use crate::serve::Connection;
 
 /// How long a request hangs before its connection closes: longer than any client of ours waits.
 const HANG: Duration = Duration::from_mins(1);

@@ -4,16 +4,23 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use chrono::{DateTime, Utc};
 use events::{commit::timestamp, stream::StreamId};
 use moka::future::Cache;
+use tokio::time::Instant;
 
 use super::{NotSealed, SealingKey};
-use crate::tables::{KEYS, Names};
+use crate::{
+    aws::CallFailed,
+    tables::{KEYS, Names},
+};
 
 /// Most data keys kept open at once: about 1 MB.
 const CACHED_KEYS: u64 = 10_000;
 
-/// How long an open key is kept. It bounds how long after an erasure another process can still open sealed fields: as
-/// long as a revoked right may go on working.
-const CACHED_FOR: Duration = Duration::from_secs(5);
+/// How long an open key is kept for folding and appending: there the log itself says that its subject is erased.
+const CACHED_FOR: Duration = Duration::from_mins(1);
+
+/// How long it is good for where nothing else would say so. It bounds how long after an erasure another process can
+/// still open sealed fields: as long as a revoked right may go on working.
+const RECENT: Duration = Duration::from_secs(5);
 
 /// Attribute by which a row is a tombstone.
 pub(crate) const ERASED_AT: &str = "erased_at";
@@ -24,7 +31,7 @@ pub struct Keyring {
     client: Client,
     table: String,
     wrapping: Arc<SealingKey>,
-    open: Cache<StreamId, Arc<SealingKey>>,
+    open: Cache<StreamId, (Arc<SealingKey>, Instant)>,
 }
 
 /// What a subject's row says.
@@ -55,8 +62,8 @@ pub enum KeyError {
     #[error("the data key of {0} does not open")]
     Unopenable(StreamId),
     /// The table does not answer.
-    #[error("the key table does not answer")]
-    Unavailable(#[source] Box<aws_sdk_dynamodb::Error>),
+    #[error("the key table does not answer: {0}")]
+    Unavailable(CallFailed),
     /// The system has no randomness.
     #[error(transparent)]
     Randomness(#[from] NotSealed),
@@ -74,14 +81,26 @@ impl Keyring {
         &self.table
     }
 
-    /// The key of a subject.
+    /// The key of a subject, for who reads the subject's log along with it.
     ///
     /// # Errors
     /// [`KeyError`], never for an erased subject.
     pub async fn load(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
+        self.load_within(subject, CACHED_FOR).await
+    }
+
+    /// The key of a subject, for who sees nothing else of the subject: an erasure is seen within seconds.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn load_recent(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
+        self.load_within(subject, RECENT).await
+    }
+
+    async fn load_within(&self, subject: StreamId, age: Duration) -> Result<SubjectKey, KeyError> {
         match self.open.get(&subject).await {
-            Some(key) => Ok(SubjectKey::Live(key)),
-            None => self.load_now(subject).await,
+            Some((key, opened)) if opened.elapsed() < age => Ok(SubjectKey::Live(key)),
+            _ => self.load_now(subject).await,
         }
     }
 
@@ -98,7 +117,7 @@ impl Keyring {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| KeyError::Unavailable(Box::new(error.into())))?;
+            .map_err(|error| KeyError::Unavailable(error.into()))?;
         let item = answer.item.ok_or(KeyError::Missing(subject))?;
         if item.contains_key(ERASED_AT) {
             self.forget(subject).await;
@@ -144,7 +163,7 @@ impl Keyring {
 
     /// Keeps a minted key open once its row is durable.
     pub async fn remember(&self, subject: StreamId, key: Arc<SealingKey>) {
-        self.open.insert(subject, key).await;
+        self.open.insert(subject, (key, Instant::now())).await;
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Secrets {
     refresh: String,
     /// Signs access tokens (Ed25519, PKCS #8, base64).
     signing: String,
+    /// Signs the log's checkpoints (the same). Its own, so that who may issue tokens cannot vouch for the log.
+    #[serde(default)]
+    checkpoints: String,
 }
 
 /// Stands before a key that KMS has to open.
@@ -47,7 +50,7 @@ pub enum SecretsError {
     Malformed(PathBuf),
     /// KMS does not open the wrapping key.
     #[error("KMS does not open the wrapping key")]
-    Kms(#[source] Box<aws_sdk_kms::Error>),
+    Kms(#[source] crate::aws::CallFailed),
     /// The system has no randomness.
     #[error("cannot draw random numbers")]
     Randomness,
@@ -73,21 +76,32 @@ impl Secrets {
     /// As [`Secrets::load`].
     pub fn load_or_create(data_dir: &Path) -> Result<Self, SecretsError> {
         let path = data_dir.join(Self::FILE);
-        if path.exists() {
-            return Self::load(data_dir);
-        }
-        let secrets = Self::draw()?;
-        let text = serde_json::to_vec_pretty(&secrets).map_err(|_| SecretsError::Malformed(path.clone()))?;
+        let secrets = if path.exists() {
+            let mut secrets = Self::load(data_dir)?;
+            if !secrets.checkpoints.is_empty() {
+                return Ok(secrets);
+            }
+            // Written before there were checkpoints.
+            secrets.checkpoints = Self::key_pair()?;
+            secrets
+        } else {
+            Self::draw()?
+        };
+        secrets.keep(&path)?;
+        Ok(secrets)
+    }
+
+    fn keep(&self, path: &Path) -> Result<(), SecretsError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|_| SecretsError::Malformed(path.to_owned()))?;
         let partial = path.with_extension("partial");
         let write = || {
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            std::fs::rename(&partial, &path)
+            std::fs::rename(&partial, path)
         };
-        write().map_err(|source| SecretsError::File { path: path.clone(), source })?;
-        Ok(secrets)
+        write().map_err(|source| SecretsError::File { path: path.to_owned(), source })
     }
 
     fn draw() -> Result<Self, SecretsError> {
@@ -96,16 +110,21 @@ impl Secrets {
             aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Randomness)?;
             Ok(BASE64.encode(bytes))
         };
-        let signing =
-            Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(|_| SecretsError::Randomness)?;
         Ok(Self {
             wrapping: random()?,
             claims: random()?,
             digests: random()?,
             cursors: random()?,
             refresh: random()?,
-            signing: BASE64.encode(signing.as_ref()),
+            signing: Self::key_pair()?,
+            checkpoints: Self::key_pair()?,
         })
+    }
+
+    /// A new key pair for Ed25519.
+    fn key_pair() -> Result<String, SecretsError> {
+        let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1());
+        Ok(BASE64.encode(pair.map_err(|_| SecretsError::Randomness)?.as_ref()))
     }
 
     fn bytes(text: &str) -> Result<Vec<u8>, SecretsError> {
@@ -126,7 +145,7 @@ impl Secrets {
         let Some(wrapped) = self.wrapping.strip_prefix(KMS) else { return Self::sealing(&self.wrapping) };
         let blob = aws_sdk_kms::primitives::Blob::new(Self::bytes(wrapped)?);
         let answer = kms.decrypt().ciphertext_blob(blob).send().await;
-        let answer = answer.map_err(|error| SecretsError::Kms(Box::new(error.into())))?;
+        let answer = answer.map_err(|error| SecretsError::Kms(error.into()))?;
         let malformed = || SecretsError::Malformed(PathBuf::from(Self::FILE));
         let plain = Zeroizing::new(answer.plaintext.ok_or_else(malformed)?.into_inner());
         let bytes = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| malformed())?;
@@ -153,6 +172,12 @@ impl Secrets {
         Ok(super::MacKey::new(&Self::bytes(&self.refresh)?))
     }
 
+    /// The key pair of checkpoints.
+    pub fn checkpoints(&self) -> Result<Ed25519KeyPair, SecretsError> {
+        let malformed = |_| SecretsError::Malformed(PathBuf::from(Self::FILE));
+        Ed25519KeyPair::from_pkcs8(&Self::bytes(&self.checkpoints)?).map_err(malformed)
+    }
+
     /// The key pair of access tokens (Ed25519, PKCS #8).
     pub fn signing(&self) -> Result<Vec<u8>, SecretsError> {
         Self::bytes(&self.signing)
@@ -162,5 +187,41 @@ impl Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secrets(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn file(directory: &Path) -> Map<String, Value> {
+        serde_json::from_slice(&std::fs::read(directory.join(Secrets::FILE)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_checkpoints_still_loads_and_is_completed() {
+        let directory = tempfile::tempdir().unwrap();
+        Secrets::load_or_create(directory.path()).unwrap();
+        let mut old = file(directory.path());
+        old.remove("checkpoints").unwrap();
+        std::fs::write(directory.path().join(Secrets::FILE), serde_json::to_vec(&old).unwrap()).unwrap();
+
+        // A service takes it as it is.
+        let loaded = Secrets::load(directory.path()).unwrap();
+        assert!(matches!(loaded.checkpoints(), Err(SecretsError::Malformed(_))));
+        assert_eq!(file(directory.path()), old);
+
+        Secrets::load_or_create(directory.path()).unwrap().checkpoints().unwrap();
+        let mut completed = file(directory.path());
+        assert_ne!(completed.remove("checkpoints").unwrap(), old["signing"]);
+        assert_eq!(completed, old);
+        let mode = std::fs::metadata(directory.path().join(Secrets::FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let kept = Secrets::load_or_create(directory.path()).unwrap();
+        assert_eq!(kept.checkpoints, file(directory.path())["checkpoints"]);
     }
 }

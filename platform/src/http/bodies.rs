@@ -14,31 +14,42 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::documented::{examples, values};
+
 /// A user.
 #[derive(Clone, Serialize, ToSchema)]
+#[schema(example = json!(examples::user()))]
 pub struct UserBody {
     /// The user's id.
     pub id: Uuid,
     /// Where mail reaches them.
+    #[schema(value_type = Option<values::Email>)]
     pub email: Option<String>,
     /// What they sign in with, beside the address.
+    #[schema(value_type = Option<values::Username>)]
     pub username: Option<String>,
     /// Given name.
+    #[schema(value_type = Option<values::PersonName>)]
     pub first_name: Option<String>,
     /// Family name.
+    #[schema(value_type = Option<values::PersonName>)]
     pub last_name: Option<String>,
     /// Telephone number in E.164 form.
+    #[schema(value_type = Option<values::Phone>)]
     pub phone: Option<String>,
     /// Language tag (BCP 47).
+    #[schema(value_type = values::Locale)]
     pub locale: String,
     /// IANA time zone.
+    #[schema(value_type = values::TimeZone)]
     pub time_zone: String,
-    /// `invited`, `active`, `suspended` or `erased`.
-    #[schema(value_type = String)]
+    /// Where they stand.
+    #[schema(value_type = values::UserStatus)]
     pub status: Status,
     /// Their roles, those whose end has passed left out.
     pub roles: Vec<AssignmentBody>,
     /// Number of the last change: what `If-Match` is compared with.
+    #[schema(minimum = 1)]
     pub version: u64,
     /// When they were registered.
     pub created_at: DateTime<Utc>,
@@ -54,6 +65,7 @@ pub struct AssignmentBody {
     /// The role's name; absent when the role cannot be found.
     pub name: Option<String>,
     /// Where it holds; everywhere when absent.
+    #[schema(value_type = Option<values::Scope>)]
     pub scope: Option<String>,
     /// When it ends; never when absent.
     pub expires_at: Option<DateTime<Utc>>,
@@ -93,22 +105,27 @@ impl UserBody {
 
 /// A role.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!(examples::role()))]
 pub struct RoleBody {
     /// The role's id.
     pub id: Uuid,
     /// Its name.
+    #[schema(value_type = values::RoleName)]
     pub name: String,
     /// What it is for.
+    #[schema(value_type = values::Description)]
     pub description: String,
     /// How high it stands, 1 to 10.
+    #[schema(value_type = values::Level)]
     pub level: u8,
     /// What it permits.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<values::Permission>, min_items = 1, max_items = 200)]
     pub permissions: Vec<Permission>,
-    /// `active` or `retired`.
-    #[schema(value_type = String)]
+    /// Where it stands.
+    #[schema(value_type = values::RoleStatus)]
     pub status: RoleStatus,
     /// Number of the last change: what `If-Match` is compared with.
+    #[schema(minimum = 1)]
     pub version: u64,
     /// When it was created.
     pub created_at: DateTime<Utc>,
@@ -134,6 +151,7 @@ impl From<&RoleState> for RoleBody {
 
 /// What a write would record.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!(examples::dry_run()))]
 pub struct DryRunBody {
     /// The events, in order; none when nothing would change.
     pub events: Vec<PlannedEvent>,
@@ -156,6 +174,7 @@ pub struct PlannedEvent {
     #[serde(rename = "type")]
     pub kind: String,
     /// Number of the shape of `data`.
+    #[schema(minimum = 1)]
     pub schema: u32,
     /// The event's own data.
     #[schema(value_type = Object)]
@@ -164,12 +183,14 @@ pub struct PlannedEvent {
 
 /// One event of the log.
 #[derive(Clone, Serialize, ToSchema)]
+#[schema(example = json!(examples::event()))]
 pub struct EventBody {
     /// The event's id.
     pub event_id: Uuid,
     /// Whose history.
     pub stream: String,
     /// The commit that it is a part of.
+    #[schema(minimum = 1)]
     pub version: u64,
     /// Its place in that commit.
     pub index: usize,
@@ -177,14 +198,15 @@ pub struct EventBody {
     #[serde(rename = "type")]
     pub kind: String,
     /// Number of the shape of `data`.
+    #[schema(minimum = 1)]
     pub schema: u32,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// `user#<uuid>`, `system` or `telnyx`.
-    #[schema(value_type = String)]
+    /// Who did it.
+    #[schema(value_type = values::Actor)]
     pub actor: Actor,
     /// Why, in their own words.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::PersonalText>)]
     pub reason: Option<Personal<Reason>>,
     /// The whole trip.
     pub correlation_id: Uuid,

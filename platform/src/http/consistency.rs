@@ -34,7 +34,7 @@ impl AtLeast {
         for value in headers.get_all(&CONSISTENCY_TOKEN) {
             for token in value.to_str().ok()?.split(',') {
                 let (stream, version) = token.trim().split_once('@')?;
-                let version: u64 = version.parse().ok().filter(|version| *version > 0)?;
+                let version = number(version).filter(|version| *version > 0)?;
                 all.push((stream.parse().ok()?, Version(version)));
             }
         }
@@ -58,6 +58,11 @@ pub fn version_beyond_the_stream() -> Problem {
     Problem::bad_request("unknown-version", "The Consistency-Token names a version that does not exist")
 }
 
+/// Digits and nothing else: `u64` itself would also read a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 /// The version that the caller believes to change (`If-Match`), if they said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IfMatch(pub Option<ExpectedVersion>);
@@ -79,15 +84,19 @@ impl IfMatch {
     }
 
     fn parse(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, NotAVersion> {
-        let Some(value) = headers.get(header::IF_MATCH) else {
+        let mut values = headers.get_all(header::IF_MATCH).iter();
+        let Some(value) = values.next() else {
             return Ok(None);
         };
+        if values.next().is_some() {
+            return Err(NotAVersion);
+        }
         let value = value.to_str().map_err(|_| NotAVersion)?.trim();
         if value == "*" {
             return Ok(Some(ExpectedVersion::Existing));
         }
         let version = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        let version = version.and_then(|version| version.parse().ok()).ok_or(NotAVersion)?;
+        let version = version.and_then(number).ok_or(NotAVersion)?;
         Ok(Some(ExpectedVersion::Exact(Version(version))))
     }
 }
@@ -130,6 +139,7 @@ mod tests {
             "role#1@1",
             &format!("{stream}@0"),
             &format!("{stream}@-1"),
+            &format!("{stream}@+1"),
             &vec![format!("{stream}@1"); 9].join(","),
         ] {
             assert_eq!(AtLeast::parse(&headers(CONSISTENCY_TOKEN, bad)), None, "{bad}");
@@ -141,9 +151,15 @@ mod tests {
         let parse = |text: &str| IfMatch::parse(&headers(header::IF_MATCH, text));
         assert_eq!(parse("*"), Ok(Some(ExpectedVersion::Existing)));
         assert_eq!(parse("\"7\""), Ok(Some(ExpectedVersion::Exact(Version(7)))));
-        for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\""] {
+        for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\"", "\"+7\"", ""] {
             assert_eq!(parse(bad), Err(NotAVersion), "{bad}");
         }
+        let two = ["\"7\"", "\"8\""].map(|tag| (header::IF_MATCH, HeaderValue::from_static(tag)));
+        let mut headers = HeaderMap::new();
+        for (name, tag) in two {
+            headers.append(name, tag);
+        }
+        assert_eq!(IfMatch::parse(&headers), Err(NotAVersion));
         assert_eq!(IfMatch::parse(&HeaderMap::new()), Ok(None));
     }
 }

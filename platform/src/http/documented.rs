@@ -1,5 +1,8 @@
 //! What many routes answer, written down once for the API's document.
 
+pub mod examples;
+pub mod values;
+
 use utoipa::{IntoParams, IntoResponses};
 
 use super::{
@@ -13,7 +16,12 @@ use super::{
 #[expect(dead_code, reason = "read by the document only")]
 pub struct ReadAfter {
     /// What writes returned, at most 8, comma-separated: the answer is not older than any of them
-    #[param(rename = "Consistency-Token", nullable = false, example = "user#0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4@3")]
+    #[param(
+        rename = "Consistency-Token",
+        nullable = false,
+        pattern = "^(user|role|session|notification)#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}@[1-9][0-9]{0,18}(, ?(user|role|session|notification)#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}@[1-9][0-9]{0,18}){0,7}$",
+        example = "user#0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4@3"
+    )]
     consistency_token: Option<String>,
 }
 
@@ -31,7 +39,8 @@ pub enum Guarded {
         }),
     )]
     Unauthenticated(Problem),
-    /// `permission-missing`; also `level-too-high` or `permission-not-held` where rights are given or a higher one is changed
+    /// `permission-missing`; where rights are given or somebody's are changed also `level-too-high`, `permission-not-held` or
+    /// `administrator-role-fixed`
     #[response(
         status = 403,
         content_type = "application/problem+json",
@@ -47,7 +56,7 @@ pub enum Guarded {
 /// Every route.
 #[derive(Debug, IntoResponses)]
 pub enum Served {
-    /// A header, the query string, a cursor or the body's JSON cannot be read; the code says which
+    /// The request cannot be read: `invalid-query`
     #[response(
         status = 400,
         content_type = "application/problem+json",
@@ -57,7 +66,7 @@ pub enum Served {
         }),
     )]
     BadRequest(Problem),
-    /// `unavailable` or `overloaded`: something does not answer in time; a write may have been carried out, its repeat
+    /// `unavailable`: something does not answer in time; a write may have been carried out, its repeat
     /// under the same Idempotency-Key tells
     #[response(
         status = 503,
@@ -178,6 +187,7 @@ pub enum MustMatch {
         ("Consistency-Token" = String, description = "For reads that must not be older"),
         ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
     ),
+    example = json!(examples::user()),
 )]
 pub struct UserChanged(pub Changed<UserBody>);
 
@@ -190,10 +200,11 @@ pub struct UserChanged(pub Changed<UserBody>);
         ("Consistency-Token" = String, description = "For reads that must not be older"),
         ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
     ),
+    example = json!(examples::role()),
 )]
 pub struct RoleChanged(pub Changed<RoleBody>);
 
 /// With `validate_only`: what would be recorded
 #[derive(IntoResponses)]
-#[response(status = 200)]
+#[response(status = 200, example = json!(examples::dry_run()))]
 pub struct Validated(pub DryRunBody);

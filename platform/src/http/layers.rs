@@ -1,20 +1,21 @@
 //! What every request goes through, outermost first.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use events::ids::derive;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::Problem;
+use super::{Problem, methods};
 use crate::clock::Clock;
 
 /// Largest body of a request, unless a route says otherwise.
@@ -22,6 +23,10 @@ pub const MAX_BODY_BYTES: usize = 32 * 1024;
 
 /// Longest a request may take: below the load balancer's 60 s and CodeDeploy's drain.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Requests that a service works on at once; what is more is refused at once. At ten milliseconds each that is more than
+/// ten thousand a second; with the largest pages it is a few hundred MB.
+pub const MAX_IN_FLIGHT: usize = 128;
 
 /// By which a client can name the whole trip that its request is a part of (a UUID).
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -72,12 +77,11 @@ pub(super) fn current_trace_id() -> Option<String> {
 pub fn wrap(routes: Router, clock: Clock) -> Router {
     routes
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path knows other methods")
-        })
+        .method_not_allowed_fallback(|| async { methods::not_allowed() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(deadline))
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(MAX_IN_FLIGHT)), shed))
         .layer(middleware::from_fn_with_state(clock, trip))
 }
 
@@ -124,6 +128,18 @@ fn is_traceparent(text: &str) -> bool {
         && parts.iter().zip(lengths).all(|(part, length)| {
             part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         })
+}
+
+/// Refuses what is too much before any of it is read. Health is asked for all the more then, and costs nothing.
+async fn shed(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if HEALTH.contains(&route) {
+        return next.run(request).await;
+    }
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::overloaded().into_response(),
+    }
 }
 
 async fn deadline(request: Request, next: Next) -> Response {

@@ -1,5 +1,7 @@
 //! Problem details (RFC 9457): the one shape of every error.
 
+mod codes;
+
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -19,30 +21,36 @@ const RETRY_AFTER_SECONDS: u16 = 1;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// `urn:fieldfuze:problem:` and the code.
+    #[schema(pattern = "^urn:fieldfuze:problem:[a-z-]+$")]
     #[serde(rename = "type")]
     pub kind: String,
     /// What this code means.
     pub title: &'static str,
     /// The HTTP status.
-    #[schema(value_type = u16)]
+    #[schema(value_type = u16, minimum = 400, maximum = 599)]
     #[serde(serialize_with = "as_number")]
     pub status: StatusCode,
     /// Stable code for programs.
+    #[schema(pattern = "^[a-z-]+$")]
     pub code: &'static str,
     /// What happened this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub detail: Option<String>,
     /// What is wrong with which part of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     /// The version that was expected, where versions disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expected_version: Option<u64>,
     /// The version that it has, where versions disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub actual_version: Option<u64>,
     /// Names the request in our logs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9a-f]{32}$")]
     pub trace_id: Option<String>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -52,8 +60,10 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) into the body.
+    #[schema(pattern = "^($|/)")]
     pub pointer: String,
     /// Stable code for programs.
+    #[schema(pattern = "^[a-z-]+$")]
     pub code: &'static str,
     /// A sentence for a developer.
     pub detail: String,
@@ -192,6 +202,7 @@ impl From<RightsError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
+        debug_assert!(codes::CODES.contains(&(self.status.as_u16(), self.code)), "{} is in no list", self.code);
         self.trace_id = current_trace_id();
         let headers = std::mem::take(&mut self.headers);
         let status = self.status;

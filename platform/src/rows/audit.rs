@@ -9,7 +9,7 @@ use events::views::{AuditRow, AuditSlot};
 
 use super::GENERATION;
 use crate::{
-    store::{StoreError, unavailable},
+    store::{StoreError, bad_row, unavailable},
     tables::{AUDIT, Names},
 };
 
@@ -31,8 +31,7 @@ impl AuditRows {
     /// # Errors
     /// [`StoreError`].
     pub async fn add(&self, row: &AuditRow) -> Result<(), StoreError> {
-        let mut item: HashMap<String, AttributeValue> =
-            serde_dynamo::to_item(row).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
         item.insert("slot".to_owned(), AttributeValue::S(slot(&row.slot())));
         item.insert("position".to_owned(), AttributeValue::S(row.position()));
         let put = self
@@ -77,7 +76,7 @@ impl AuditRows {
         loop {
             let answer = query.clone().set_exclusive_start_key(start).send().await.map_err(unavailable)?;
             for item in answer.items.unwrap_or_default() {
-                rows.push(serde_dynamo::from_item(item).map_err(|error| StoreError::Unavailable(Box::new(error)))?);
+                rows.push(serde_dynamo::from_item(item).map_err(bad_row(&self.table))?);
             }
             start = answer.last_evaluated_key;
             if start.is_none() || rows.len() >= usize::try_from(limit).unwrap_or_default() {

@@ -113,12 +113,13 @@ impl EventStore {
     }
 
     /// Kind, number of the rules and HMAC: the value itself is never stored.
-    fn claim_id(&self, claim: &Claim) -> String {
+    pub(super) fn claim_id(&self, claim: &Claim) -> String {
         let kind = claim.kind.as_str();
         format!("{kind}#{NORMALISER}#{}", self.claim_key.tag(&[kind.as_bytes(), claim.value().as_bytes()]))
     }
 }
 
-fn set_id(set: GuardedSet) -> String {
+/// The key of a guarded set's item.
+pub fn set_id(set: GuardedSet) -> String {
     format!("set#{}", set.as_str())
 }

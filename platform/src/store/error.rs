@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use events::{
     claim::{Claim, GuardedSet},
     event::Unreadable,
@@ -6,14 +6,26 @@ use events::{
 };
 
 use super::item::Undecodable;
-use crate::crypto::KeyError;
+use crate::{aws::CallFailed, crypto::KeyError};
 
 /// Why the log cannot be read. None of these is ever answered by pretending that the log ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The table does not answer, or not in time. For a write the outcome is unknown.
-    #[error("the event log does not answer")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the event log does not answer: {0}")]
+    Unavailable(CallFailed),
+    /// A request to the table lacks a part: a fault of ours.
+    #[error("a request is not complete")]
+    Incomplete(#[from] BuildError),
+    /// A row is not of the shape that this build writes. Which value is wrong is not told: it could be personal.
+    #[error("a row of table {table} is malformed")]
+    BadRow {
+        /// The table.
+        table: String,
+    },
+    /// A write was refused for a condition that it does not have.
+    #[error("a write without conditions was refused")]
+    Refused(#[source] Box<AppendError>),
     /// A subject's key cannot be had.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -63,6 +75,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether trying again later can help. It then says nothing about what lies in the log.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)))
+    }
+}
+
 /// Why a commit was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -89,12 +108,18 @@ pub enum AppendError {
     Store(#[from] StoreError),
 }
 
-/// Keeps an SDK error with its whole chain: the SDK's own text says only "service error".
-#[expect(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
-pub fn unavailable<E, R>(error: SdkError<E, R>) -> StoreError
-where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    StoreError::Unavailable(format!("{}", DisplayErrorContext(&error)).into())
+impl From<CallFailed> for StoreError {
+    fn from(failed: CallFailed) -> Self {
+        Self::Unavailable(failed)
+    }
+}
+
+/// What is said of a call that failed: see [`CallFailed`].
+pub fn unavailable<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> StoreError {
+    StoreError::Unavailable(error.into())
+}
+
+/// What is said of a row that cannot be read or written: which table, and nothing of the cause, which may quote it.
+pub fn bad_row<E>(table: &str) -> impl Fn(E) -> StoreError + '_ {
+    move |_| StoreError::BadRow { table: table.to_owned() }
 }

@@ -1,6 +1,9 @@
 //! A commit as an item of the table, and as an image in its stream.
 
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    str::FromStr,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodbstreams::types::AttributeValue as ImageValue;
@@ -18,7 +21,7 @@ pub enum Undecodable {
 }
 
 /// Attributes that are numbers; all others are text.
-const NUMBERS: [&str; 2] = ["version", "state_schema"];
+pub(super) const NUMBERS: [&str; 2] = ["version", "state_schema"];
 
 /// The item of a commit.
 pub(super) fn encode(commit: &StoredCommit) -> HashMap<String, AttributeValue> {
@@ -50,6 +53,11 @@ pub fn decode_image(image: &HashMap<String, ImageValue>) -> Result<StoredCommit,
         Some(ImageValue::S(text) | ImageValue::N(text)) => Some(text),
         _ => None,
     })
+}
+
+/// The commit in the text of its attributes.
+pub(super) fn decode_text(text: &BTreeMap<String, String>) -> Result<StoredCommit, Undecodable> {
+    decode(|name| text.get(name))
 }
 
 fn decode<'a>(attribute: impl Fn(&str) -> Option<&'a String>) -> Result<StoredCommit, Undecodable> {

@@ -111,7 +111,10 @@ impl EventStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_audit(&self, row: &mut events::views::AuditRow) -> Result<Option<Personal<Reason>>, StoreError> {
-        let key = self.subject_key(row.stream, true).await?;
+        let key = match subject(row.stream) {
+            Some(subject) => Some(self.keyring.load_recent(subject).await?),
+            None => None,
+        };
         let place = Place { stream: row.stream, version: row.version };
         let unopenable = |_| StoreError::Unopenable { stream: row.stream, version: row.version };
         place.open_event(key.as_ref(), row.index, &mut row.event.event).map_err(unopenable)?;
@@ -214,7 +217,7 @@ fn undecodable(item: &std::collections::HashMap<String, AttributeValue>, source:
     StoreError::Undecodable { stream: text("stream"), version: text("version"), source }
 }
 
-fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D::Event>) -> Result<(), StoreError> {
+pub(super) fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D::Event>) -> Result<(), StoreError> {
     if commit.version != folded.version.next() {
         return Err(StoreError::Hole { stream: commit.stream, version: folded.version.next() });
     }
@@ -223,7 +226,7 @@ fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D::Event>) ->
 }
 
 /// A carried state is used only if it is of today's shape and opens; otherwise the events tell.
-fn carried<D: Decider>(
+pub(super) fn carried<D: Decider>(
     commit: &StoredCommit,
     state: &CarriedState,
     key: Option<&SubjectKey>,
@@ -237,7 +240,7 @@ fn carried<D: Decider>(
     Some(Folded { state, version: commit.version, hash: commit.hash, recorded_at: Some(commit.recorded_at), recent })
 }
 
-fn open<E: EventData>(stored: &StoredCommit, key: Option<&SubjectKey>) -> Result<Commit<E>, StoreError> {
+pub(super) fn open<E: EventData>(stored: &StoredCommit, key: Option<&SubjectKey>) -> Result<Commit<E>, StoreError> {
     let (stream, version) = (stored.stream, stored.version);
     let place = Place { stream, version };
     let unopenable = |_| StoreError::Unopenable { stream, version };

@@ -6,10 +6,14 @@ use events::{
 
 use super::{
     AppendError, Draft, StoreError,
+    error::bad_row,
     folded::Carried,
     sealing::{Place, Seal},
 };
-use crate::crypto::{KeyError, SealingKey};
+use crate::{
+    crypto::{KeyError, SealingKey},
+    tables::EVENTS,
+};
 
 /// The stored form of a commit: personal fields sealed, the state carried where it is due, the hash over all of it.
 ///
@@ -61,5 +65,5 @@ pub(super) fn seal_commit<D: Decider>(draft: &Draft<D>, key: Option<&SealingKey>
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unavailable(Box::new(error)))
+    serde_json::to_string(value).map_err(bad_row(EVENTS.name))
 }

@@ -1,12 +1,13 @@
 //! A commit together with what must become true at the same moment.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
+use backon::{ExponentialBuilder, Retryable};
 use events::{
     claim::{Claim, GuardedSet},
     commit::StoredCommit,
@@ -19,7 +20,20 @@ use super::{
     error::unavailable,
     item::encode,
 };
-use crate::crypto::ERASED_AT;
+use crate::{aws::CallFailed, crypto::ERASED_AT};
+
+/// Reasons for which an action of a transaction is refused that go away by themselves.
+const THROTTLED: [&str; 2] = ["ProvisionedThroughputExceeded", "ThrottlingError"];
+
+/// How often a transaction is tried again that was cancelled for lack of capacity: with its pauses well within a
+/// request's time.
+const RETRIES: usize = 5;
+
+/// The first pause before it, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause before it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is written along with a commit.
 #[derive(Debug)]
@@ -57,9 +71,15 @@ impl Beside {
 
 impl EventStore {
     pub(super) async fn transact(&self, commit: &StoredCommit, beside: Beside) -> Result<(), AppendError> {
-        let actions = self.actions(commit, beside).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let actions = self.actions(commit, beside).map_err(StoreError::from)?;
         let (purposes, actions): (Vec<_>, Vec<_>) = actions.into_iter().unzip();
-        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
+        let send = || self.client.transact_write_items().set_transact_items(Some(actions.clone())).send();
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_max_times(RETRIES)
+            .with_jitter();
+        match send.retry(pauses).when(is_throttled).await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_transaction_canceled_exception() => {
                 match error.into_err() {
@@ -125,6 +145,20 @@ impl EventStore {
     }
 }
 
+/// Whether a transaction was cancelled for nothing but a lack of capacity. Nothing of it was written. The SDK tries
+/// again what is throttled as a whole, but takes a cancelled transaction for final.
+fn is_throttled<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return false;
+    };
+    let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
+    let mut throttled = false;
+    codes.all(|code| {
+        throttled |= THROTTLED.contains(&code);
+        code == "None" || THROTTLED.contains(&code)
+    }) && throttled
+}
+
 /// The commit's own reason comes first: a repeat also collides with its own claims.
 fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[CancellationReason]) -> Result<(), AppendError> {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
@@ -150,6 +184,6 @@ fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[Cancellatio
     if reasons.iter().any(|reason| code(reason) == "TransactionConflict") {
         return Err(AppendError::Conflict);
     }
-    let codes: Vec<String> = reasons.iter().map(code).collect();
-    Err(StoreError::Unavailable(format!("transaction cancelled: {codes:?}").into()).into())
+    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+    Err(StoreError::from(CallFailed::refused(&codes)).into())
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{commit::StoredCommit, stream::StreamId};
-use platform::store::StoreError;
+use platform::store::{StoreError, unavailable};
 
 use super::Feed;
 
@@ -26,7 +26,7 @@ impl Feed {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error))))?;
+                .map_err(unavailable)?;
             let mut streams: BTreeMap<StreamId, Vec<StoredCommit>> = BTreeMap::new();
             for item in page.items.unwrap_or_default() {
                 match platform::store::decode_item(&item) {

@@ -5,7 +5,7 @@ use aws_sdk_dynamodbstreams::types::AttributeValue as ImageValue;
 use events::commit::timestamp;
 use platform::{
     clock::Clock,
-    store::StoreError,
+    store::{StoreError, unavailable},
     tables::{Names, PARKED},
 };
 
@@ -45,7 +45,7 @@ impl Parking {
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(())
             }
-            Err(error) => Err(StoreError::Unavailable(Box::new(aws_sdk_dynamodb::Error::from(error)))),
+            Err(error) => Err(unavailable(error)),
         }
     }
 

@@ -49,7 +49,7 @@ impl Reactions {
             // It is there: requested by an earlier delivery of this event. What the queue lost, the sweeper sends.
             Err(AppendError::Conflict) => Ok(false),
             Err(AppendError::Store(error)) => Err(error),
-            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+            Err(error) => Err(StoreError::Refused(Box::new(error))),
         }
     }
 }

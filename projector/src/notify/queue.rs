@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use aws_sdk_sqs::{
     Client,
     types::{Message, MessageSystemAttributeName},
 };
 use events::{ids::NotificationId, notification::Lane};
 use platform::{
-    store::StoreError,
+    aws::long_poll,
+    store::{StoreError, unavailable},
     tables::{Names, QUEUES},
 };
 
@@ -40,12 +42,12 @@ impl Queues {
     ///
     /// # Errors
     /// When one of them does not exist or SQS does not answer.
-    pub async fn find(client: Client, names: &Names) -> Result<Self, StoreError> {
+    pub async fn find(client: Client, names: &Names) -> anyhow::Result<Self> {
         let mut urls = HashMap::new();
         for queue in &QUEUES {
             let found = client.get_queue_url().queue_name(names.queue(queue.name)).send().await.map_err(unavailable)?;
-            let missing = || StoreError::Unavailable(format!("queue {} has no address", queue.name).into());
-            urls.insert(queue.lane, found.queue_url.ok_or_else(missing)?);
+            let url = found.queue_url.with_context(|| format!("queue {} has no address", queue.name))?;
+            urls.insert(queue.lane, url);
         }
         Ok(Self { client, urls: Arc::new(urls) })
     }
@@ -71,6 +73,8 @@ impl Queues {
             .max_number_of_messages(BATCH)
             .wait_time_seconds(i32::try_from(LONG_POLL.as_secs()).unwrap_or_default())
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .customize()
+            .config_override(long_poll())
             .send()
             .await
             .map_err(unavailable)?;
@@ -100,11 +104,4 @@ fn received(message: Message) -> Option<Received> {
         .unwrap_or(1);
     let id = message.body.as_deref().and_then(|body| body.parse().ok());
     Some(Received { id, times, receipt: message.receipt_handle? })
-}
-
-fn unavailable<E>(error: E) -> StoreError
-where
-    E: Into<aws_sdk_sqs::Error>,
-{
-    StoreError::Unavailable(Box::new(error.into()))
 }

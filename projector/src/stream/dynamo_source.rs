@@ -1,11 +1,11 @@
 //! The stream of DynamoDB.
 
-use std::{collections::BTreeMap, error::Error, fmt, num::TryFromIntError, time::Duration};
+use std::{collections::BTreeMap, num::TryFromIntError, time::Duration};
 
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodbstreams::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    config::retry::RetryConfig,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         describe_stream::DescribeStreamError, get_records::GetRecordsError, get_shard_iterator::GetShardIteratorError,
@@ -15,14 +15,14 @@ use aws_sdk_dynamodbstreams::{
 };
 use chrono::{DateTime, Utc};
 use platform::{
-    aws::Aws,
+    aws::{Aws, CallFailed},
     tables::{EVENTS, Names},
 };
 
 use super::{
     Record,
     shards::Shard,
-    source::{From, Page, Source, SourceError},
+    source::{Cause, From, Page, Source, SourceError},
 };
 
 /// The most that `GetRecords` gives.
@@ -37,9 +37,6 @@ const PAUSE_BETWEEN_PAGES: Duration = Duration::from_millis(200);
 
 /// Pages of 100 shards: a stream with more than 100,000 shards is none that we know how to read.
 const MAX_PAGES: usize = 1000;
-
-/// One call. All of them answer within a second; longer waits would be taken from a lease's time.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Codes of throttling that the operations do not model as types of their own.
 const THROTTLING_CODES: [&str; 3] =
@@ -56,12 +53,7 @@ pub struct DynamoSource {
 impl DynamoSource {
     /// The stream of one stage.
     pub fn new(aws: &Aws, names: &Names) -> Self {
-        let config = aws
-            .streams
-            .config()
-            .to_builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build());
+        let config = aws.streams.config().to_builder().retry_config(RetryConfig::disabled());
         Self { tables: aws.dynamodb.clone(), streams: Client::from_conf(config.build()), table: names.table(&EVENTS) }
     }
 
@@ -196,52 +188,48 @@ fn moment(at: &SdkDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), at.subsec_nanos())
 }
 
-/// An answer as it came.
-trait Raw: fmt::Debug + Send + Sync + 'static {}
-
-impl<R: fmt::Debug + Send + Sync + 'static> Raw for R {}
-
-fn of_describe_table<R: Raw>(error: SdkError<DescribeTableError, R>) -> SourceError {
+fn of_describe_table<R>(error: SdkError<DescribeTableError, R>) -> SourceError {
     match error.as_service_error() {
-        Some(DescribeTableError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
+        Some(DescribeTableError::ResourceNotFoundException(_)) => SourceError::NotFound(failed(error)),
         _ => other(error),
     }
 }
 
-fn of_describe_stream<R: Raw>(error: SdkError<DescribeStreamError, R>) -> SourceError {
+fn of_describe_stream<R>(error: SdkError<DescribeStreamError, R>) -> SourceError {
     match error.as_service_error() {
-        Some(DescribeStreamError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
+        Some(DescribeStreamError::ResourceNotFoundException(_)) => SourceError::NotFound(failed(error)),
         _ => other(error),
     }
 }
 
-fn of_get_shard_iterator<R: Raw>(error: SdkError<GetShardIteratorError, R>) -> SourceError {
+fn of_get_shard_iterator<R>(error: SdkError<GetShardIteratorError, R>) -> SourceError {
     match error.as_service_error() {
         Some(GetShardIteratorError::TrimmedDataAccessException(_)) => SourceError::Trimmed,
-        Some(GetShardIteratorError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
+        Some(GetShardIteratorError::ResourceNotFoundException(_)) => SourceError::NotFound(failed(error)),
         _ => other(error),
     }
 }
 
-fn of_get_records<R: Raw>(error: SdkError<GetRecordsError, R>) -> SourceError {
+fn of_get_records<R>(error: SdkError<GetRecordsError, R>) -> SourceError {
     match error.as_service_error() {
         Some(GetRecordsError::ExpiredIteratorException(_)) => SourceError::Expired,
         Some(GetRecordsError::TrimmedDataAccessException(_)) => SourceError::Trimmed,
-        Some(GetRecordsError::LimitExceededException(_)) => SourceError::Throttled(error.into()),
-        Some(GetRecordsError::ResourceNotFoundException(_)) => SourceError::NotFound(error.into()),
+        Some(GetRecordsError::LimitExceededException(_)) => SourceError::Throttled(failed(error)),
+        Some(GetRecordsError::ResourceNotFoundException(_)) => SourceError::NotFound(failed(error)),
         _ => other(error),
     }
 }
 
-fn other<E, R: Raw>(error: SdkError<E, R>) -> SourceError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
+fn other<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> SourceError {
     let throttled = error
         .as_service_error()
         .and_then(ProvideErrorMetadata::code)
         .is_some_and(|code| THROTTLING_CODES.contains(&code));
-    if throttled { SourceError::Throttled(error.into()) } else { SourceError::Unavailable(error.into()) }
+    if throttled { SourceError::Throttled(failed(error)) } else { SourceError::Unavailable(failed(error)) }
+}
+
+fn failed<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> Cause {
+    CallFailed::from(error).into()
 }
 
 #[cfg(test)]

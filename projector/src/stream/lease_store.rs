@@ -5,12 +5,12 @@ use std::{error::Error, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     config::timeout::TimeoutConfig,
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use platform::{
-    aws::Aws,
+    aws::{Aws, CallFailed},
     tables::{LEASES, Names},
 };
 
@@ -39,8 +39,8 @@ pub enum Replaced {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// The table does not answer, or not in time.
-    #[error("the lease table does not answer")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the lease table does not answer: {0}")]
+    Unavailable(Box<dyn Error + Send + Sync>),
     /// A row is not as we write them.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -158,10 +158,6 @@ impl LeaseStore for LeaseTable {
     }
 }
 
-fn unavailable<E, R>(error: SdkError<E, R>) -> LeaseError
-where
-    E: Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    LeaseError::Unavailable(error.into())
+fn unavailable<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> LeaseError {
+    LeaseError::Unavailable(CallFailed::from(error).into())
 }

@@ -18,7 +18,7 @@ use platform::http::{
     Problem,
     auth::Caller,
     bodies::EventBody,
-    documented::{Guarded, Served},
+    documented::{Guarded, Served, examples},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -48,9 +48,10 @@ pub struct Span {
     /// Recorded before this moment; now unless said otherwise.
     to: Option<DateTime<Utc>>,
     /// Items of a page, 1 to 200; 50 unless said otherwise.
-    #[param(minimum = 1, maximum = 200)]
+    #[param(nullable = false, minimum = 1, maximum = 200)]
     page_size: Option<u16>,
     /// Where to go on: `next_page_token` of the page before.
+    #[param(nullable = false, pattern = "^([A-Za-z0-9_-]{39,2048})?$")]
     page_token: Option<String>,
 }
 
@@ -62,7 +63,7 @@ pub struct Span {
     security(("bearer" = [])),
     params(Span),
     responses(
-        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = Items<EventBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = Items<EventBody>, example = json!(examples::page(examples::event()))),
         Guarded, Served,
     )
 )]

@@ -18,12 +18,14 @@ use super::NotificationBody;
 use crate::{fresh, state::AppState};
 
 /// Read a notification.
+///
+/// Neither its text nor a telephone number is in it.
 #[utoipa::path(
     get, path = "/v1/notifications/{id}", tag = "notifications", operation_id = "get_notification",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The notification"), ReadAfter),
     responses(
-        (status = 200, description = "The notification", body = NotificationBody, headers(("ETag" = String, description = "The version, for `If-Match`"), ("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "The notification", body = NotificationBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named,
     )
 )]

@@ -6,7 +6,7 @@ use platform::http::{
     Problem,
     auth::Caller,
     consistency::AtLeast,
-    documented::{Guarded, ReadAfter, Served},
+    documented::{Guarded, ReadAfter, Served, examples},
 };
 
 use super::NotificationBody;
@@ -18,13 +18,15 @@ use crate::{
 
 const LIST: &str = "notifications";
 
-/// List notifications, in the order in which they were requested.
+/// List notifications.
+///
+/// In the order in which they were requested.
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "notifications", operation_id = "list_notifications",
     security(("bearer" = [])),
     params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, example = json!(examples::page(super::example()))),
         Guarded, Served,
     )
 )]

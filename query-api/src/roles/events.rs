@@ -6,7 +6,7 @@ use platform::http::{
     Problem,
     auth::Caller,
     bodies::EventBody,
-    documented::{Guarded, Named, Served},
+    documented::{Guarded, Named, Served, examples},
     id::Id,
 };
 
@@ -16,13 +16,15 @@ use crate::{
     state::AppState,
 };
 
-/// Read a role's whole history, oldest first. Always as new as the log.
+/// Read a role's whole history.
+///
+/// Oldest first, and always as new as the log. A page ends between commits, so it may hold a few events more than asked for.
 #[utoipa::path(
     get, path = "/v1/roles/{id}/events", tag = "roles", operation_id = "role_events",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The role"), Paging),
     responses(
-        (status = 200, description = "A page of events", body = Items<EventBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "A page of events", body = Items<EventBody>, example = json!(examples::page(examples::event()))),
         Guarded, Served, Named,
     )
 )]

@@ -18,12 +18,14 @@ use platform::http::{
 use crate::{fresh, state::AppState};
 
 /// Read a role.
+///
+/// A retired one stays readable for ever.
 #[utoipa::path(
     get, path = "/v1/roles/{id}", tag = "roles", operation_id = "get_role",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The role"), ReadAfter),
     responses(
-        (status = 200, description = "The role", body = RoleBody, headers(("ETag" = String, description = "The version, for `If-Match`"), ("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "The role", body = RoleBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named,
     )
 )]

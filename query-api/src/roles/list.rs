@@ -7,7 +7,7 @@ use platform::http::{
     auth::Caller,
     bodies::RoleBody,
     consistency::AtLeast,
-    documented::{Guarded, ReadAfter, Served},
+    documented::{Guarded, ReadAfter, Served, examples},
 };
 
 use crate::{
@@ -18,13 +18,15 @@ use crate::{
 
 const LIST: &str = "roles";
 
-/// List roles, retired ones too, in the order in which they were created.
+/// List roles.
+///
+/// Retired ones too, in the order in which they were created.
 #[utoipa::path(
     get, path = "/v1/roles", tag = "roles", operation_id = "list_roles",
     security(("bearer" = [])),
     params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of roles", body = Items<RoleBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "A page of roles", body = Items<RoleBody>, example = json!(examples::page(examples::role()))),
         Guarded, Served,
     )
 )]

@@ -22,7 +22,7 @@ use platform::{
         auth::Caller,
         bodies::{EventBody, UserBody},
         consistency::AtLeast,
-        documented::{Erasable, Guarded, Named, ReadAfter, Served},
+        documented::{Erasable, Guarded, Named, ReadAfter, Served, examples},
         id::Id,
     },
     store::Range,
@@ -55,8 +55,10 @@ pub struct SubjectExport {
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The user"), ReadAfter),
     responses(
-        (status = 200, description = "The document", body = SubjectExport,
-            headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "The document", body = SubjectExport, example = json!({
+            "exported_at": "2026-01-05T00:00:00.000001Z", "user": examples::user(), "events": [examples::event()],
+            "notifications": []
+        })),
         Guarded, Served, Named, Erasable,
     )
 )]

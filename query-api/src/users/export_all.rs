@@ -15,7 +15,7 @@ use platform::{
         auth::Caller,
         bodies::UserBody,
         consistency::AtLeast,
-        documented::{Guarded, ReadAfter, Served},
+        documented::{Guarded, ReadAfter, Served, examples},
     },
     rows::ListKey,
 };
@@ -35,7 +35,7 @@ use crate::{
     params(ReadAfter),
     responses(
         (status = 200, description = "One user a line (NDJSON)", body = UserBody, content_type = "application/x-ndjson",
-            headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+            example = json!(examples::user())),
         Guarded, Served,
     )
 )]

@@ -23,12 +23,14 @@ use super::bodies;
 use crate::{fresh, state::AppState};
 
 /// Read a user.
+///
+/// With a Consistency-Token never older than that write; the roles' names too.
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
     security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The user"), ReadAfter),
     responses(
-        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"), ("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named, Erasable,
     )
 )]

@@ -7,7 +7,7 @@ use platform::http::{
     auth::Caller,
     bodies::UserBody,
     consistency::AtLeast,
-    documented::{Guarded, ReadAfter, Served},
+    documented::{Guarded, ReadAfter, Served, examples},
 };
 
 use super::bodies;
@@ -19,13 +19,15 @@ use crate::{
 
 const LIST: &str = "users";
 
-/// List users, in the order in which they were registered.
+/// List users.
+///
+/// In the order in which they were registered; erased ones are left as ids.
 #[utoipa::path(
     get, path = "/v1/users", tag = "users", operation_id = "list_users",
     security(("bearer" = [])),
     params(Paging, ReadAfter),
     responses(
-        (status = 200, description = "A page of users", body = Items<UserBody>, headers(("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "A page of users", body = Items<UserBody>, example = json!(examples::page(examples::user()))),
         Guarded, Served,
     )
 )]

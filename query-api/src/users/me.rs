@@ -13,12 +13,14 @@ use super::get;
 use crate::state::AppState;
 
 /// Read your own user.
+///
+/// It takes a token and no permission.
 #[utoipa::path(
     get, path = "/v1/me", tag = "users", operation_id = "me",
     security(("bearer" = [])),
     params(ReadAfter),
     responses(
-        (status = 200, description = "You", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"), ("Projection-Lag" = String, description = "Milliseconds that the read models are behind, or `unknown`"))),
+        (status = 200, description = "You", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named, Erasable,
     )
 )]
