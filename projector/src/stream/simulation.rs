@@ -13,6 +13,7 @@
 mod bug;
 mod chaos;
 mod director;
+mod events;
 mod finale;
 mod leases;
 mod log;
@@ -38,6 +39,7 @@ use std::{
 use self::{
     bug::Bug,
     director::{Report, play},
+    events::{EVENTS, Event},
 };
 use super::Tally;
 
@@ -49,6 +51,9 @@ const SEED: &str = "FIELDFUZE_SIMULATION_SEED";
 
 /// Few enough for every run of the tests.
 const DEFAULT_SEEDS: u64 = 1000;
+
+/// As many seeds as are played by default have every event at least so often.
+const SEEN_AT_LEAST: u64 = 50;
 
 /// Within so many seeds a fault that was put in has to be found.
 const SEEDS_FOR_A_BUG: u64 = 100;
@@ -107,11 +112,16 @@ fn every_invariant_holds_in_every_seed() {
             scope.spawn(work);
         }
     });
-    println!("{}", sums.into_inner().unwrap());
+    let sums = sums.into_inner().unwrap();
+    println!("{sums}");
     if let Some((seed, first)) = found.into_inner().unwrap().pop_first() {
         let again = simulate(seed, None, true);
         assert_eq!(again.violation, first.violation, "seed {seed} plays differently each time");
         fail(seed, &again);
+    }
+    if seeds >= DEFAULT_SEEDS {
+        let rare = EVENTS.into_iter().find(|event| sums.events.get(event).is_none_or(|count| *count < SEEN_AT_LEAST));
+        assert_eq!(rare, None, "this hardly happens: the simulation shows nothing about it");
     }
 }
 
@@ -121,6 +131,7 @@ struct Sums {
     steps: u64,
     longest: Duration,
     tallies: BTreeMap<Tally, u64>,
+    events: BTreeMap<Event, u64>,
 }
 
 impl Sums {
@@ -130,12 +141,15 @@ impl Sums {
         for (tally, count) in &report.tallies {
             *self.tallies.entry(*tally).or_default() += count;
         }
+        for (event, count) in &report.events {
+            *self.events.entry(*event).or_default() += count;
+        }
     }
 }
 
 impl std::fmt::Display for Sums {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} steps, settled within {:?}, {:?}", self.steps, self.longest, self.tallies)
+        write!(f, "{} steps, settled within {:?}\n{:?}\n{:?}", self.steps, self.longest, self.tallies, self.events)
     }
 }
 

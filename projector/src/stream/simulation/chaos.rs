@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::{
     task::AbortHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{director::Director, weather::PARTS, world::State};
+use super::{director::Director, events::Event, weather::PARTS, world::State};
 
 /// Shards that there may be before none splits any more: a run is short.
 const SHARDS: usize = 14;
@@ -19,17 +20,18 @@ impl Director {
     /// One thing that happens.
     pub(super) async fn act(&mut self) {
         match self.draw(0..=99) {
-            0..25 => self.grow(),
-            25..40 => self.kill(),
-            40..50 => self.kill_soon(),
-            50..68 => {
+            0..23 => self.grow(),
+            23..38 => self.kill(),
+            38..48 => self.kill_soon(),
+            48..66 => {
                 if self.running.len() < self.most_processes {
                     self.start();
                 }
             }
-            68..76 => self.end(),
-            76..86 => self.hold(),
-            86..92 => self.outage(),
+            66..74 => self.end(),
+            74..84 => self.hold(),
+            84..90 => self.outage(),
+            90..92 => self.jump(),
             92..94 => {
                 let mut state = self.world.lock();
                 state.expire_iterators();
@@ -55,12 +57,17 @@ impl Director {
         if state.tree.shards.len() >= SHARDS || open.is_empty() {
             return;
         }
-        let (id, parts) = (open[state.chance.usize(0..open.len())].clone(), state.chance.u64(1..=2));
+        let (id, splits) = (open[state.chance.usize(0..open.len())].clone(), state.chance.bool());
         let now = state.elapsed();
         let lag = Duration::from_millis(state.weather.listing_lag.as_millis().try_into().unwrap());
-        let lag = lag.mul_f64(state.chance.f64());
-        state.note(|| format!("{id} closes, {parts} go on from it"));
-        state.tree.close(&id, parts, now, lag);
+        let lag = |state: &mut State| lag.mul_f64(state.chance.f64());
+        let mut lags = vec![lag(&mut state)];
+        if splits {
+            lags.push(if state.chance.bool() { lags[0] } else { lag(&mut state) });
+        }
+        state.count(if splits { Event::Split } else { Event::RolledOver });
+        state.note(|| format!("{id} closes, {} go on from it", lags.len()));
+        state.tree.close(&id, now, &lags);
     }
 
     fn any(&self) -> Option<usize> {
@@ -80,6 +87,7 @@ impl Director {
             running.task.abort();
         }
         let mut state = self.world.lock();
+        state.count(Event::Killed);
         state.note(|| format!("process {number} is killed"));
         if let Some(process) = state.processes.get_mut(&number) {
             process.task = None;
@@ -105,7 +113,11 @@ impl Director {
     fn end(&mut self) {
         let Some(number) = self.any() else { return };
         let Some(running) = self.running.remove(&number) else { return };
-        self.world.lock().note(|| format!("process {number} is asked to end"));
+        {
+            let mut state = self.world.lock();
+            state.count(Event::AskedToEnd);
+            state.note(|| format!("process {number} is asked to end"));
+        }
         running.shutdown.begin();
         let kill = running.task.abort_handle();
         self.leaving.push(kill.clone());
@@ -124,6 +136,9 @@ impl Director {
         state.note(|| format!("process {number} stands still for {pause:?}"));
         if let Some(process) = state.processes.get_mut(&number) {
             process.held_until = Instant::now() + pause;
+            if pause > process.config.lease_time {
+                state.count(Event::StoodStill);
+            }
         }
     }
 
@@ -135,10 +150,25 @@ impl Director {
         state.weather.down.insert(part, Instant::now() + pause);
     }
 
+    /// A process's wall clock is set to another time.
+    fn jump(&self) {
+        let Some(number) = self.any() else { return };
+        let mut state = self.world.lock();
+        let skew = state.wrong_by();
+        state.note(|| format!("the wall clock of process {number} is wrong by {skew} from now on"));
+        if let Some(process) = state.processes.get_mut(&number)
+            && process.skew != skew
+        {
+            process.skew = skew;
+            state.count(Event::ClockJumped);
+        }
+    }
+
     fn another_stream(&self) {
         let mut state = self.world.lock();
         let (shards, now) = (state.chance.u64(1..=3), state.elapsed());
         state.tree.replace(shards, now);
+        state.count(Event::AnotherStream);
         state.note(|| "the table has another stream".to_owned());
     }
 
@@ -175,6 +205,12 @@ impl Director {
 }
 
 impl State {
+    /// By how much some wall clock is wrong.
+    pub(super) fn wrong_by(&mut self) -> TimeDelta {
+        let most = self.skew.num_seconds();
+        TimeDelta::seconds(self.chance.i64(-most..=most))
+    }
+
     /// Appends a commit; its record reaches the stream at once, twice, or never.
     pub(super) fn commit(&mut self, stream: u64) {
         let payload = self.chance.u64(..);
@@ -182,12 +218,14 @@ impl State {
         let at = self.elapsed();
         self.note(|| format!("commit {}@{}", commit.stream, commit.version));
         if self.happens(self.weather.lost_records) {
+            self.count(Event::RecordLost);
             self.note(|| format!("the record of {}@{} is lost", commit.stream, commit.version));
             self.lossy.insert(stream);
             return;
         }
         self.tree.put(commit, at);
         if self.happens(self.weather.repeated_records) {
+            self.count(Event::RecordRepeated);
             self.tree.put(commit, at);
         }
     }
@@ -199,6 +237,8 @@ impl State {
 
     pub(super) fn trim(&mut self) {
         let now = self.elapsed();
-        self.tree.trim(now);
+        for event in self.tree.trim(now) {
+            self.count(event);
+        }
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     bug::Bug,
+    events::Event,
     port::Port,
     process::{Process, clock},
     projection::Projection,
@@ -35,6 +36,7 @@ pub(super) struct Report {
     /// How long it took until all was well again, in virtual time.
     pub(super) settled_in: Duration,
     pub(super) tallies: BTreeMap<Tally, u64>,
+    pub(super) events: BTreeMap<Event, u64>,
 }
 
 /// A run's processes, and what they run over.
@@ -57,6 +59,7 @@ pub(super) struct Running {
     pub(super) shutdown: Shutdown,
     pub(super) task: JoinHandle<()>,
     pub(super) me: Uuid,
+    pub(super) worker: Worker<Port, Port, Projection>,
 }
 
 /// Plays a seed. In a runtime of one thread whose time is paused.
@@ -80,6 +83,7 @@ pub(super) async fn play(seed: u64, bug: Option<Bug>, traced: bool) -> Report {
         steps: state.steps,
         settled_in: director.settled_in,
         tallies,
+        events: state.events.clone(),
     }
 }
 
@@ -134,6 +138,7 @@ impl Director {
     pub(super) async fn pass(&self, millis: Range<u64>) {
         let pause = self.world.lock().millis(millis);
         sleep(pause).await;
+        self.what_is_told_is_true();
     }
 
     /// Starts one more process.
@@ -143,8 +148,7 @@ impl Director {
         let (worker, me) = {
             let mut state = self.world.lock();
             let me = Uuid::from_u64_pair(u64::try_from(number).unwrap(), state.chance.u64(..));
-            let wrong = state.skew.num_seconds();
-            let skew = TimeDelta::seconds(state.chance.i64(-wrong..=wrong));
+            let skew = state.wrong_by();
             let clock = clock(state.elapsed(), skew);
             let config = if self.warped { warp(&self.config, &mut state.chance) } else { self.config.clone() };
             let process = Process {
@@ -167,8 +171,8 @@ impl Director {
         if let Some(process) = self.world.lock().processes.get_mut(&number) {
             process.task = Some(task.abort_handle());
         }
-        self.workers.push(worker);
-        self.running.insert(number, Running { shutdown, task, me });
+        self.workers.push(worker.clone());
+        self.running.insert(number, Running { shutdown, task, me, worker });
     }
 
     /// From now on clocks run as they should.

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{director::Director, weather::Weather};
+use super::{director::Director, log::Commit, weather::Weather, world::wall};
 use crate::stream::Tally;
 
 /// From the end of all faults until everything is right: the longest waits of a reader one after the other.
@@ -23,14 +23,14 @@ impl Director {
     pub(super) async fn settle(&mut self) -> Result<(), String> {
         self.calm();
         let began = Instant::now();
-        while let Err(why) = self.is_settled() {
+        while let Err(why) = self.is_settled().and_then(|()| self.everything_was_seen()) {
+            self.what_is_told_is_true();
             if began.elapsed() > SETTLED_WITHIN {
                 return Err(format!("without faults it is still so: {why}"));
             }
             sleep(Duration::from_secs(1)).await;
         }
         self.settled_in = began.elapsed();
-        self.everything_was_seen()?;
         self.is_alive().await?;
         self.end_all().await
     }
@@ -82,15 +82,43 @@ impl Director {
         Ok(())
     }
 
-    /// Every record was delivered, unless somebody told of having caught up from the log.
+    /// Every record was delivered, unless the stream lost it first. Then somebody told of having caught up from the log,
+    /// and had begun with it after the record.
     fn everything_was_seen(&self) -> Result<(), String> {
         let state = self.world.lock();
-        let records = state.tree.shards.values().flat_map(|shard| &shard.records);
-        match records.filter(|entry| !entry.delivered).map(|entry| entry.commit).next() {
-            Some(commit) if self.counted(Tally::CaughtUp) == 0 => {
-                Err(format!("{}@{} was never delivered, and nobody told", commit.stream, commit.version))
+        let told = self.counted(Tally::CaughtUp) > 0;
+        for (id, shard) in &state.tree.shards {
+            let readable = if shard.gone || shard.stream != state.tree.stream { usize::MAX } else { shard.trimmed };
+            for (place, entry) in shard.records.iter().enumerate().filter(|(_, entry)| !entry.delivered) {
+                let (stream, version) = (entry.commit.stream, entry.commit.version);
+                if place >= readable {
+                    return Err(format!("{stream}@{version} is in {id} and was never delivered"));
+                }
+                if !told || state.caught_up < Some(entry.at) {
+                    return Err(format!("{stream}@{version} was lost by the stream, and nobody told"));
+                }
             }
-            _ => Ok(()),
+        }
+        Ok(())
+    }
+
+    /// Whatever a process says to be complete is stored, for a clock that may be wrong.
+    pub(super) fn what_is_told_is_true(&self) {
+        let mut state = self.world.lock();
+        for (number, running) in &self.running {
+            let status = running.worker.status();
+            let Some(until) = status.complete_until else { continue };
+            let certain = until - state.skew;
+            let shards = state.tree.shards.values().filter(|shard| Some(&shard.stream) == status.stream.as_ref());
+            let recorded = shards.flat_map(|shard| shard.records.iter().take_while(|entry| wall(entry.at) < certain));
+            let missing =
+                recorded.map(|entry| entry.commit).find(|commit| !state.is_durable(commit.stream, commit.version.0));
+            if let Some(Commit { stream, version, .. }) = missing {
+                let at = state.now();
+                state.violate(format!(
+                    "process {number} tells at {at} that all is stored until {until}, and {stream}@{version} is not"
+                ));
+            }
         }
     }
 
@@ -101,6 +129,7 @@ impl Director {
         loop {
             let pending = self.world.lock().pending().pop_first();
             let Some((stream, version)) = pending else { return Ok(()) };
+            self.what_is_told_is_true();
             if began.elapsed() > FRESH_WITHIN {
                 return Err(format!("{stream}@{version} is not stored, though its shard has an owner"));
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use super::{bug::Bug, world::State};
+use super::{bug::Bug, events::Event, world::State};
 use crate::stream::{
     Replaced,
     lease::{Checkpoint, Lease},
@@ -57,6 +57,7 @@ impl State {
         let alike = (row.owner, row.counter) == (seen.owner, seen.counter);
         let as_seen = alike && (!request_changes || row.wanted_by == seen.wanted_by);
         if !as_seen && self.bug != Some(Bug::NoCounter) {
+            self.count(Event::LeaseRefused);
             return Replaced::Refused(Some(Box::new(row.clone())));
         }
         // As the table's update does it: what does not differ from what was seen is not written.
@@ -68,14 +69,16 @@ impl State {
         };
         self.note(|| {
             let Lease { shard, counter, owner, checkpoint, wanted_by, .. } = &written;
-            let (owner, wanted_by) = (owner.map(|id| self_number(id)), wanted_by.map(|id| self_number(id)));
+            let (owner, wanted_by) = (owner.map(number_of), wanted_by.map(number_of));
             format!(
                 "process {process} writes {shard}: counter {counter}, owner {owner:?}, at {}, wanted by {wanted_by:?}",
                 checkpoint.as_str()
             )
         });
-        let allowed = self.writer_is_entitled(process, &kept, &written);
-        self.check(allowed);
+        match self.writer_is_entitled(process, &kept, &written) {
+            Ok(event) => event.into_iter().for_each(|event| self.count(event)),
+            Err(what) => self.violate(what),
+        }
         if !written.is_leaders() {
             let sound = self.progress_is_true(&kept.lease, &written).and_then(|()| self.position_is_true(&written));
             self.check(sound);
@@ -108,19 +111,20 @@ impl State {
 
     /// Only its owner makes progress; another takes a lease only when it stood still, was let go or was asked for in
     /// vain; the counter tells of every change but a request.
-    fn writer_is_entitled(&self, process: usize, kept: &Kept, new: &Lease) -> Result<(), String> {
+    fn writer_is_entitled(&self, process: usize, kept: &Kept, new: &Lease) -> Result<Option<Event>, String> {
         let (row, writer) = (&kept.lease, &self.processes[&process]);
         let me = Some(writer.me);
         let asks = new.owner == row.owner && new.counter == row.counter;
         if asks {
             let only = *new == Lease { wanted_by: new.wanted_by, ..row.clone() };
-            return if only { Ok(()) } else { Err(format!("a request changed more of {}", row.shard)) };
+            let what = || format!("a request changed more of {}", row.shard);
+            return only.then_some(Some(Event::LeaseAskedFor)).ok_or_else(what);
         }
         if new.counter != row.counter + 1 {
             return Err(format!("the counter of {} went from {} to {}", row.shard, row.counter, new.counter));
         }
         if row.owner == me {
-            return Ok(());
+            return Ok(None);
         }
         if new.owner != me {
             return Err(format!("process {process} wrote the lease of {}, which is not its own", row.shard));
@@ -130,8 +134,14 @@ impl State {
             return Err(format!("process {process} moved {} on while taking it", row.shard));
         }
         let in_vain = row.wanted_by == me && kept.asked.elapsed() >= writer.config.hand_over_time;
-        if row.owner.is_none() || kept.moved.elapsed() >= writer.config.lease_time || in_vain {
-            return Ok(());
+        if row.owner.is_none() {
+            return Ok((row.wanted_by == me).then_some(Event::HandedOver));
+        }
+        if kept.moved.elapsed() >= writer.config.lease_time {
+            return Ok(Some(Event::TakenFromTheDead));
+        }
+        if in_vain {
+            return Ok(Some(Event::TakenInVain));
         }
         Err(format!("process {process} took {} from an owner that is alive", row.shard))
     }
@@ -181,7 +191,7 @@ impl State {
     }
 }
 
-/// Owners' ids are numbered: see the director.
-fn self_number(id: uuid::Uuid) -> u64 {
+/// Owners' ids begin with the number of their process.
+fn number_of(id: uuid::Uuid) -> u64 {
     id.as_u64_pair().0
 }

@@ -3,6 +3,7 @@
 use tokio::time::sleep;
 
 use super::{
+    events::Event,
     process::step,
     weather::{Fate, Part},
     world::{State, World},
@@ -32,6 +33,9 @@ impl Port {
     ) -> Result<T, NoAnswer> {
         step(&self.world, self.process).await;
         let fate = self.world.lock().fate(part);
+        if let Some(event) = fate.event() {
+            self.world.lock().count(event);
+        }
         let answer = match fate {
             Fate::Answered { before, after } => {
                 sleep(before).await;
@@ -77,6 +81,7 @@ impl Port {
     ) -> Result<T, SourceError> {
         let answer = self.call(Part::Stream, |state| {
             if state.happens(state.weather.throttling) {
+                state.count(Event::Throttled);
                 return Err(SourceError::Throttled("slowly".into()));
             }
             effect(state)

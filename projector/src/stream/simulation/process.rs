@@ -8,7 +8,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{world::World, world::wall};
+use super::{
+    events::Event,
+    world::{World, wall},
+};
 use crate::stream::Config;
 
 #[derive(Debug)]
@@ -49,6 +52,7 @@ pub(super) async fn step(world: &World, process: usize) {
             if this.fuse == Some(0) {
                 this.fuse = None;
                 this.task.take().iter().for_each(AbortHandle::abort);
+                state.count(Event::DiedInCall);
                 state.note(|| format!("process {process} dies in the middle of a call"));
             } else if this.task.is_some() {
                 this.tell_time(now);

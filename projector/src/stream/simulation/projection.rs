@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     bug::Bug,
+    events::Event,
     log::{Commit, evolve},
     port::{NoAnswer, Port},
     rows::Row,
@@ -78,7 +79,11 @@ impl Projection {
 
     async fn heal(&self, version: Version, commit: &Commit) -> Result<(), NoAnswer> {
         let (stream, before) = (commit.stream, commit.version);
-        let missing = self.port.call(Part::Rows, move |state| state.log.between(stream, version, before)).await?;
+        let missing = self.port.call(Part::Rows, move |state| {
+            state.count(Event::Healed);
+            state.log.between(stream, version, before)
+        });
+        let missing = missing.await?;
         for commit in &missing {
             self.add(commit).await?;
             let row = self.row(commit.stream).await?;
@@ -130,7 +135,11 @@ impl Handler for Projection {
     }
 
     async fn catch_up(&self) -> Result<(), HandlerError> {
-        self.port.world.lock().note(|| format!("process {} catches up", self.port.process));
+        let began = {
+            let mut state = self.port.world.lock();
+            state.note(|| format!("process {} catches up", self.port.process));
+            state.elapsed()
+        };
         let mut after = (0, 0);
         while self.bug != Some(Bug::NoCatchUp) {
             let page = self.port.call(Part::Rows, move |state| state.log.scan(after, PAGE));
@@ -139,6 +148,9 @@ impl Handler for Projection {
             after = (last.stream, last.version.0);
             self.apply_all(page).await.map_err(HandlerError::new)?;
         }
+        let mut state = self.port.world.lock();
+        state.count(Event::CaughtUp);
+        state.caught_up = state.caught_up.max(Some(began));
         Ok(())
     }
 }

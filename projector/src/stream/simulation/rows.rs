@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::stream::Version;
 
-use super::world::State;
+use super::{events::Event, world::State};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Row {
@@ -35,6 +35,7 @@ impl State {
     pub(super) fn put_row(&mut self, stream: u64, row: Row, seen: Option<Version>) -> bool {
         let before = self.rows.version(stream);
         if seen.is_some_and(|seen| seen.0 != before) {
+            self.count(Event::RowRefused);
             return false;
         }
         self.note(|| format!("row {stream} goes from {before} to {}", row.version));

@@ -10,6 +10,7 @@ use chrono::SubsecRound;
 
 use super::{
     bug::Bug,
+    events::Event,
     log::Commit,
     world::{State, wall},
 };
@@ -101,14 +102,15 @@ impl ShardTree {
         }
     }
 
-    /// Closes a shard; `parts` others go on from it.
-    pub(super) fn close(&mut self, id: &str, parts: u64, now: Duration, lag: Duration) {
+    /// Closes a shard. As many others go on from it as `lags` are given: so much later each may be listed.
+    pub(super) fn close(&mut self, id: &str, now: Duration, lags: &[Duration]) {
         let Some(shard) = self.shards.get_mut(id) else { return };
         shard.closed_at = Some(now);
         let (from, to) = shard.range;
-        // What is listed lists its parents.
-        let listed_from = shard.listed_from.max(now + lag);
-        for part in 0..parts {
+        let (listed, parts) = (shard.listed_from, lags.len() as u64);
+        for (part, lag) in (0..).zip(lags) {
+            // What is listed lists its parents.
+            let listed_from = listed.max(now + *lag);
             let range = (from + (to - from) * part / parts, from + (to - from) * (part + 1) / parts);
             self.add(Some(id.to_owned()), range, listed_from);
         }
@@ -153,12 +155,22 @@ impl ShardTree {
     }
 
     /// Records that are too old go, and with them closed shards.
-    pub(super) fn trim(&mut self, now: Duration) {
-        let Some(horizon) = now.checked_sub(RETENTION) else { return };
+    pub(super) fn trim(&mut self, now: Duration) -> Vec<Event> {
+        let Some(horizon) = now.checked_sub(RETENTION) else { return Vec::new() };
+        let mut events = Vec::new();
         for shard in self.shards.values_mut() {
-            shard.trimmed = shard.records.partition_point(|entry| entry.at < horizon);
-            shard.gone |= shard.closed_at.is_some_and(|at| at < horizon) && shard.trimmed == shard.records.len();
+            let trimmed = shard.records.partition_point(|entry| entry.at < horizon);
+            if shard.records[shard.trimmed..trimmed].iter().any(|entry| !entry.delivered) {
+                events.push(Event::TrimmedUnread);
+            }
+            shard.trimmed = trimmed;
+            let goes = shard.closed_at.is_some_and(|at| at < horizon) && trimmed == shard.records.len();
+            if goes && !shard.gone {
+                shard.gone = true;
+                events.push(Event::ShardGone);
+            }
         }
+        events
     }
 }
 
@@ -204,7 +216,8 @@ impl State {
     pub(super) fn give_records(&mut self, iterator: &str) -> Result<Page, SourceError> {
         let number: usize = iterator.parse().unwrap();
         let Iterator { shard: id, mut place, given, empties } = self.tree.iterators[number].clone();
-        if number < self.tree.expired_before || self.elapsed() - given > ITERATOR_LIFE {
+        if number < self.tree.expired_before || self.elapsed().saturating_sub(given) > ITERATOR_LIFE {
+            self.count(Event::Expired);
             return Err(SourceError::Expired);
         }
         let lineage = self.parents_first(&id);
@@ -220,6 +233,7 @@ impl State {
             place = shard.trimmed;
         }
         if empties < EMPTY_PAGES && self.happens(self.weather.empty) {
+            self.count(Event::EmptyPage);
             return Ok(Page { next: Some(self.iterate(id, place, empties + 1)), ..Page::default() });
         }
         let (limit, late_end) = (self.tree.page, self.tree.late_end);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::world::State;
+use super::{events::Event, world::State};
 
 /// What a call is made to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,18 @@ pub(super) enum Fate {
     AnswerLost { before: Duration, after: Duration },
     /// Is given up, and takes effect later, whoever lives then.
     Late { given_up: Duration, effect: Duration },
+}
+
+impl Fate {
+    /// What goes wrong, if anything does.
+    pub(super) fn event(&self) -> Option<Event> {
+        match self {
+            Self::Answered { .. } => None,
+            Self::Failed { .. } => Some(Event::Failed),
+            Self::AnswerLost { .. } => Some(Event::AnswerLost),
+            Self::Late { .. } => Some(Event::Late),
+        }
+    }
 }
 
 /// Rates in thousandths of the calls.

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bug::Bug, leases::Leases, log::Log, process::Process, rows::Rows, shard_tree::ShardTree, weather::Weather,
+    bug::Bug, events::Event, leases::Leases, log::Log, process::Process, rows::Rows, shard_tree::ShardTree,
+    weather::Weather,
 };
 
 /// The steps that a trace keeps.
@@ -46,6 +47,9 @@ pub(super) struct State {
     pub(super) lossy: BTreeSet<u64>,
     /// Calls of readers that took effect.
     pub(super) steps: u64,
+    pub(super) events: BTreeMap<Event, u64>,
+    /// The beginning of the last run of catching up that was done.
+    pub(super) caught_up: Option<Duration>,
     began: Instant,
     violated: CancellationToken,
     violation: Option<String>,
@@ -72,6 +76,8 @@ impl World {
             skew: TimeDelta::zero(),
             lossy: BTreeSet::new(),
             steps: 0,
+            events: BTreeMap::new(),
+            caught_up: None,
             began: Instant::now(),
             violated: violated.clone(),
             violation: None,
