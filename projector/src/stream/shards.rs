@@ -63,7 +63,8 @@ impl Lineage {
     }
 
     /// The moment up to which everything recorded in the stream has been applied. `None` while it is unknown for one
-    /// shard, and when there are no shards. A shard that has ended counts until a child has a row that stands for it.
+    /// shard, and when there are no shards. A shard that has ended counts until a child has a row that stands for it:
+    /// a second child that the stream lists later than the first is not counted before it is found.
     pub fn complete_until(&self) -> Option<DateTime<Utc>> {
         let continued = self.continued();
         let mut counting =

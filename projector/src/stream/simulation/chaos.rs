@@ -13,6 +13,9 @@ use super::{director::Director, events::Event, weather::PARTS, world::State};
 /// Shards that there may be before none splits any more: a run is short.
 const SHARDS: usize = 14;
 
+/// For so many milliseconds a call may hang: longer than a new owner waits for a hand-over.
+const MOST_PATIENCE: u64 = 60_000;
+
 /// How long a process may take to end before it is killed, as a deployment would.
 const DRAIN: Duration = Duration::from_secs(25);
 
@@ -28,10 +31,11 @@ impl Director {
                     self.start();
                 }
             }
-            66..74 => self.end(),
-            74..84 => self.hold(),
-            84..90 => self.outage(),
-            90..92 => self.jump(),
+            66..72 => self.end(),
+            72..80 => self.hold(),
+            80..84 => self.outage(),
+            84..88 => self.hang(),
+            88..92 => self.jump(),
             92..94 => {
                 let mut state = self.world.lock();
                 state.expire_iterators();
@@ -63,7 +67,7 @@ impl Director {
         let lag = |state: &mut State| lag.mul_f64(state.chance.f64());
         let mut lags = vec![lag(&mut state)];
         if splits {
-            lags.push(if state.chance.bool() { lags[0] } else { lag(&mut state) });
+            lags.push(if state.tree.siblings_apart { lag(&mut state) } else { lags[0] });
         }
         state.count(if splits { Event::Split } else { Event::RolledOver });
         state.note(|| format!("{id} closes, {} go on from it", lags.len()));
@@ -146,8 +150,20 @@ impl Director {
     fn outage(&self) {
         let mut state = self.world.lock();
         let (part, pause) = (PARTS[state.chance.usize(0..PARTS.len())], state.millis(500..20_000));
+        state.count(Event::Outage);
         state.note(|| format!("{part:?} does not answer for {pause:?}"));
         state.weather.down.insert(part, Instant::now() + pause);
+    }
+
+    /// A part of the world answers only after a while.
+    fn hang(&self) {
+        let mut state = self.world.lock();
+        let (part, pause) = (PARTS[state.chance.usize(0..PARTS.len())], state.millis(500..MOST_PATIENCE));
+        state.count(Event::Hung);
+        state.note(|| format!("{part:?} hangs for {pause:?}"));
+        let until = Instant::now() + pause;
+        state.weather.hanging.insert(part, until);
+        state.hung_until = state.hung_until.max(until);
     }
 
     /// A process's wall clock is set to another time.

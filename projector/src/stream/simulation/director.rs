@@ -90,7 +90,7 @@ pub(super) async fn play(seed: u64, bug: Option<Bug>, traced: bool) -> Report {
 impl Director {
     fn new(seed: u64, bug: Option<Bug>, traced: bool) -> Self {
         let mut chance = Rng::with_seed(seed);
-        let tree = ShardTree::new(chance.u64(1..=4), chance.usize(2..=6), chance.bool());
+        let tree = ShardTree::new(chance.u64(1..=4), chance.usize(2..=6), chance.bool(), chance.u8(0..4) == 0);
         let config = Config {
             poll: Duration::from_millis(chance.u64(200..1000)),
             hand_over_time: Duration::from_secs(chance.u64(5..=30)),

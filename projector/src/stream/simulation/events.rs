@@ -23,6 +23,10 @@ pub(super) enum Event {
     AskedToEnd,
     /// A process stood still for longer than its leases last.
     StoodStill,
+    /// A part of the world did not answer.
+    Outage,
+    /// A part of the world took its time to answer.
+    Hung,
     /// A wall clock jumped.
     ClockJumped,
     /// A call had no effect.
@@ -60,7 +64,7 @@ pub(super) enum Event {
 }
 
 /// All of them.
-pub(super) const EVENTS: [Event; 26] = [
+pub(super) const EVENTS: [Event; 28] = [
     Event::RolledOver,
     Event::Split,
     Event::TrimmedUnread,
@@ -70,6 +74,8 @@ pub(super) const EVENTS: [Event; 26] = [
     Event::DiedInCall,
     Event::AskedToEnd,
     Event::StoodStill,
+    Event::Outage,
+    Event::Hung,
     Event::ClockJumped,
     Event::Failed,
     Event::AnswerLost,

@@ -8,10 +8,10 @@ use tokio::{
 };
 
 use super::{director::Director, log::Commit, weather::Weather, world::wall};
-use crate::stream::Tally;
+use crate::stream::{Tally, lease::LEADER};
 
 /// From the end of all faults until everything is right: the longest waits of a reader one after the other.
-const SETTLED_WITHIN: Duration = Duration::from_mins(10);
+const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 
 /// From a commit to its row, in a world without faults.
 const FRESH_WITHIN: Duration = Duration::from_secs(10);
@@ -56,12 +56,18 @@ impl Director {
         }
     }
 
-    /// Rows equal the fold of the log, every shard that ended was read to its end, every open one has a live owner, and
-    /// the shares are even.
+    /// Rows equal the fold of the log, every shard that ended was read to its end, every open one has a live owner, the
+    /// shares are even, and somebody lists the shards.
     fn is_settled(&self) -> Result<(), String> {
         let state = self.world.lock();
         if let Some((stream, version)) = state.pending().first() {
             return Err(format!("{stream}@{version} is not stored"));
+        }
+        if let Some(number) = self.running.keys().find(|number| state.processes[number].held_until > Instant::now()) {
+            return Err(format!("process {number} still stands still"));
+        }
+        if state.hung_until > Instant::now() {
+            return Err("calls still hang".to_owned());
         }
         let mut shares: BTreeMap<_, usize> = self.running.values().map(|running| (running.me, 0)).collect();
         for (id, shard) in &state.tree.shards {
@@ -74,6 +80,10 @@ impl Director {
             let owner = state.leases.get(&state.tree.stream, id).and_then(|lease| lease.owner);
             let share = owner.and_then(|owner| shares.get_mut(&owner));
             *share.ok_or_else(|| format!("{id} has no owner that is alive"))? += 1;
+        }
+        let leader = state.leases.get(&state.tree.stream, LEADER).and_then(|lease| lease.owner);
+        if !leader.is_some_and(|leader| shares.contains_key(&leader)) {
+            return Err("nobody who is alive lists the shards".to_owned());
         }
         let (least, most) = (shares.values().min().copied(), shares.values().max().copied());
         if most > least.map(|least| least + 1) {
@@ -102,9 +112,13 @@ impl Director {
         Ok(())
     }
 
-    /// Whatever a process says to be complete is stored, for a clock that may be wrong.
+    /// Whatever a process says to be complete is stored, for a clock that may be wrong. It may be mistaken while a shard
+    /// is not listed whose sibling is.
     pub(super) fn what_is_told_is_true(&self) {
         let mut state = self.world.lock();
+        if state.tree.siblings_apart {
+            return;
+        }
         for (number, running) in &self.running {
             let status = running.worker.status();
             let Some(until) = status.complete_until else { continue };

@@ -37,6 +37,8 @@ pub(super) struct ShardTree {
     pub(super) page: usize,
     /// Whether a closed shard's end shows only on an empty page behind its last record.
     pub(super) late_end: bool,
+    /// Whether of two shards that go on from one, one may be listed before the other.
+    pub(super) siblings_apart: bool,
     /// Iterators that were given before have expired.
     expired_before: usize,
     iterators: Vec<Iterator>,
@@ -75,12 +77,13 @@ struct Iterator {
 }
 
 impl ShardTree {
-    pub(super) fn new(shards: u64, page: usize, late_end: bool) -> Self {
+    pub(super) fn new(shards: u64, page: usize, late_end: bool, siblings_apart: bool) -> Self {
         let mut tree = Self {
             stream: String::new(),
             shards: BTreeMap::new(),
             page,
             late_end,
+            siblings_apart,
             expired_before: 0,
             iterators: Vec::new(),
             streams: 0,

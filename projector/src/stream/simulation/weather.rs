@@ -59,6 +59,8 @@ pub(super) struct Weather {
     pub(super) listing_lag: Duration,
     /// Until when nothing of a part works.
     pub(super) down: BTreeMap<Part, Instant>,
+    /// Until when calls to a part take.
+    pub(super) hanging: BTreeMap<Part, Instant>,
 }
 
 impl State {
@@ -72,7 +74,10 @@ impl State {
 
     /// Draws what becomes of a call.
     pub(super) fn fate(&mut self, part: Part) -> Fate {
-        let before = self.millis(1..15);
+        let mut before = self.millis(1..15);
+        if let Some(until) = self.weather.hanging.get(&part) {
+            before += until.saturating_duration_since(Instant::now());
+        }
         if self.weather.down.get(&part).is_some_and(|until| Instant::now() < *until) {
             return Fate::Failed { after: self.millis(5..500) };
         }

@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) events: BTreeMap<Event, u64>,
     /// The beginning of the last run of catching up that was done.
     pub(super) caught_up: Option<Duration>,
+    /// When the last call that hangs is answered.
+    pub(super) hung_until: Instant,
     began: Instant,
     violated: CancellationToken,
     violation: Option<String>,
@@ -78,6 +80,7 @@ impl World {
             steps: 0,
             events: BTreeMap::new(),
             caught_up: None,
+            hung_until: Instant::now(),
             began: Instant::now(),
             violated: violated.clone(),
             violation: None,
