@@ -53,7 +53,7 @@ const SEED: &str = "FIELDFUZE_SIMULATION_SEED";
 const DEFAULT_SEEDS: u64 = 1000;
 
 /// As many seeds as are played by default have every event at least so often.
-const SEEN_AT_LEAST: u64 = 50;
+const SEEN_AT_LEAST: u64 = 10;
 
 /// Within so many seeds a fault that was put in has to be found.
 const SEEDS_FOR_A_BUG: u64 = 100;

@@ -8,7 +8,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{director::Director, events::Event, weather::PARTS, world::State};
+use super::{
+    director::Director,
+    events::Event,
+    weather::{PARTS, Part},
+    world::State,
+};
 
 /// Shards that there may be before none splits any more: a run is short.
 const SHARDS: usize = 14;
@@ -26,11 +31,7 @@ impl Director {
             0..23 => self.grow(),
             23..38 => self.kill(),
             38..48 => self.kill_soon(),
-            48..66 => {
-                if self.running.len() < self.most_processes {
-                    self.start();
-                }
-            }
+            48..66 => self.join(),
             66..72 => self.end(),
             72..80 => self.hold(),
             80..84 => self.outage(),
@@ -155,10 +156,19 @@ impl Director {
         state.weather.down.insert(part, Instant::now() + pause);
     }
 
-    /// A part of the world answers only after a while.
-    fn hang(&self) {
+    /// One more process, if there may be one.
+    fn join(&mut self) {
+        if self.running.len() < self.most_processes {
+            self.start();
+        }
+    }
+
+    /// A part of the world answers only after a while. Meanwhile somebody comes and wants a share of the work.
+    fn hang(&mut self) {
+        self.join();
         let mut state = self.world.lock();
-        let (part, pause) = (PARTS[state.chance.usize(0..PARTS.len())], state.millis(500..MOST_PATIENCE));
+        let part = if state.chance.bool() { Part::Rows } else { PARTS[state.chance.usize(0..PARTS.len())] };
+        let pause = state.millis(500..MOST_PATIENCE);
         state.count(Event::Hung);
         state.note(|| format!("{part:?} hangs for {pause:?}"));
         let until = Instant::now() + pause;

@@ -92,7 +92,8 @@ impl Director {
         let mut chance = Rng::with_seed(seed);
         let tree = ShardTree::new(chance.u64(1..=4), chance.usize(2..=6), chance.bool(), chance.u8(0..4) == 0);
         let config = Config {
-            poll: Duration::from_millis(chance.u64(200..1000)),
+            poll: Duration::from_millis(chance.u64(500..2500)),
+            look: Duration::from_millis(chance.u64(1000..4000)),
             hand_over_time: Duration::from_secs(chance.u64(5..=30)),
             survey: Duration::from_secs(chance.u64(10..=60)),
             ..Config::default()
