@@ -2,12 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio::{
     task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
 
-use super::{director::Director, log::Commit, weather::Weather, world::wall};
+use super::{
+    director::Director,
+    log::Commit,
+    shard_tree::TreeShard,
+    weather::Weather,
+    world::{State, wall},
+};
 use crate::stream::{Tally, lease::LEADER};
 
 /// From the end of all faults until everything is right: the longest waits of a reader one after the other.
@@ -18,6 +25,24 @@ const FRESH_WITHIN: Duration = Duration::from_secs(10);
 
 /// From the request to end until every lease is let go.
 const ENDED_WITHIN: Duration = Duration::from_secs(10);
+
+impl State {
+    /// Whether everybody who looked at the leases at a moment has to reckon with a shard: it had a row, or it goes on,
+    /// with no sibling that has a row, from one that they had to reckon with.
+    fn is_known(&self, stream: Option<&str>, id: &str, at: DateTime<Utc>) -> bool {
+        let shard = &self.tree.shards[id];
+        if Some(shard.stream.as_str()) != stream {
+            return false;
+        }
+        if let Some(created) = self.leases.created(&shard.stream, id) {
+            return self.wall_at(created) < at;
+        }
+        let Some(parent) = &shard.parent else { return false };
+        let mut siblings = self.tree.shards.iter().filter(|(_, other)| other.parent.as_ref() == Some(parent));
+        let alone = !siblings.any(|(sibling, _)| self.leases.created(&shard.stream, sibling).is_some());
+        alone && self.is_known(stream, parent, at)
+    }
+}
 
 impl Director {
     pub(super) async fn settle(&mut self) -> Result<(), String> {
@@ -112,18 +137,16 @@ impl Director {
         Ok(())
     }
 
-    /// Whatever a process says to be complete is stored, for a clock that may be wrong. It may be mistaken while a shard
-    /// is not listed whose sibling is.
+    /// Whatever a process says to be complete is stored, for a clock that may be wrong. What it cannot know of does
+    /// not count.
     pub(super) fn what_is_told_is_true(&self) {
         let mut state = self.world.lock();
-        if state.tree.siblings_apart {
-            return;
-        }
         for (number, running) in &self.running {
             let status = running.worker.status();
             let Some(until) = status.complete_until else { continue };
             let certain = until - state.skew;
-            let shards = state.tree.shards.values().filter(|shard| Some(&shard.stream) == status.stream.as_ref());
+            let known = |(id, _): &(&String, &TreeShard)| state.is_known(status.stream.as_deref(), id, certain);
+            let shards = state.tree.shards.iter().filter(known).map(|(_, shard)| shard);
             let recorded = shards.flat_map(|shard| shard.records.iter().take_while(|entry| wall(entry.at) < certain));
             let missing =
                 recorded.map(|entry| entry.commit).find(|commit| !state.is_durable(commit.stream, commit.version.0));

@@ -20,6 +20,7 @@ pub(super) struct Leases {
 #[derive(Debug, Clone)]
 struct Kept {
     lease: Lease,
+    created: Instant,
     /// When owner or counter changed.
     moved: Instant,
     /// When the request changed.
@@ -29,6 +30,11 @@ struct Kept {
 impl Leases {
     pub(super) fn list(&self) -> Vec<Lease> {
         self.rows.values().map(|kept| kept.lease.clone()).collect()
+    }
+
+    /// When the row of a shard's lease was created, if there is one.
+    pub(super) fn created(&self, stream: &str, shard: &str) -> Option<Instant> {
+        self.rows.get(&format!("{stream}/{shard}")).map(|kept| kept.created)
     }
 
     /// The lease of a shard, by its stream.
@@ -46,7 +52,7 @@ impl State {
         let sound = self.position_is_true(&lease);
         self.check(sound);
         let now = Instant::now();
-        self.leases.rows.insert(lease.key(), Kept { lease, moved: now, asked: now });
+        self.leases.rows.insert(lease.key(), Kept { lease, created: now, moved: now, asked: now });
         true
     }
 
@@ -91,7 +97,8 @@ impl State {
         let asked = written.wanted_by != kept.lease.wanted_by;
         let moved = if moved { now } else { kept.moved };
         let asked = if asked { now } else { kept.asked };
-        self.leases.rows.insert(written.key(), Kept { lease: written, moved, asked });
+        let kept = Kept { lease: written, created: kept.created, moved, asked };
+        self.leases.rows.insert(kept.lease.key(), kept);
         Replaced::Done
     }
 

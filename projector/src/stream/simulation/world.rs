@@ -104,6 +104,10 @@ impl State {
         wall(self.elapsed())
     }
 
+    pub(super) fn wall_at(&self, moment: Instant) -> DateTime<Utc> {
+        wall(moment - self.began)
+    }
+
     /// Something that must never be. The first is kept and ends the run.
     pub(super) fn violate(&mut self, what: String) {
         self.note(|| format!("VIOLATED: {what}"));
