@@ -21,6 +21,8 @@ pub(super) struct Leases {
 struct Kept {
     lease: Lease,
     created: Instant,
+    /// When it got the owner that it has.
+    taken: Instant,
     /// When owner or counter changed.
     moved: Instant,
     /// When the request changed.
@@ -52,7 +54,7 @@ impl State {
         let sound = self.position_is_true(&lease);
         self.check(sound);
         let now = Instant::now();
-        self.leases.rows.insert(lease.key(), Kept { lease, created: now, moved: now, asked: now });
+        self.leases.rows.insert(lease.key(), Kept { lease, created: now, taken: now, moved: now, asked: now });
         true
     }
 
@@ -86,7 +88,7 @@ impl State {
             Err(what) => self.violate(what),
         }
         if !written.is_leaders() {
-            let sound = self.progress_is_true(&kept.lease, &written).and_then(|()| self.position_is_true(&written));
+            let sound = self.progress_is_true(&kept, &written).and_then(|()| self.position_is_true(&written));
             self.check(sound);
         }
         if written.is_finished() {
@@ -97,7 +99,8 @@ impl State {
         let asked = written.wanted_by != kept.lease.wanted_by;
         let moved = if moved { now } else { kept.moved };
         let asked = if asked { now } else { kept.asked };
-        let kept = Kept { lease: written, created: kept.created, moved, asked };
+        let taken = if written.owner == kept.lease.owner { kept.taken } else { now };
+        let kept = Kept { lease: written, created: kept.created, taken, moved, asked };
         self.leases.rows.insert(kept.lease.key(), kept);
         Replaced::Done
     }
@@ -153,17 +156,22 @@ impl State {
         Err(format!("process {process} took {} from an owner that is alive", row.shard))
     }
 
-    /// A checkpoint never goes back, except to the beginning, and never passes what is not stored.
-    fn progress_is_true(&self, row: &Lease, new: &Lease) -> Result<(), String> {
+    /// A checkpoint never goes back, except to the beginning when its owner has caught up from the log, and never passes
+    /// what is not stored.
+    fn progress_is_true(&self, kept: &Kept, new: &Lease) -> Result<(), String> {
         let Lease { shard: id, .. } = new;
         let shard = &self.tree.shards[id];
         let number = |sequence: &String| sequence.parse::<u64>().unwrap();
-        let until = match (&row.checkpoint, &new.checkpoint) {
+        let caught_up = self.caught_up.is_some_and(|began| self.moment(began) >= kept.taken);
+        let until = match (&kept.lease.checkpoint, &new.checkpoint) {
             (Checkpoint::End, Checkpoint::Start | Checkpoint::After(_)) => {
                 return Err(format!("the end of {id} was taken back"));
             }
             (Checkpoint::After(old), Checkpoint::After(now)) if number(now) < number(old) => {
                 return Err(format!("the checkpoint of {id} went back from {old} to {now}"));
+            }
+            (Checkpoint::After(_), Checkpoint::Start) if !caught_up => {
+                return Err(format!("{id} begins anew though nobody caught up"));
             }
             (_, Checkpoint::Start) => return Ok(()),
             (_, Checkpoint::After(sequence)) => number(sequence),

@@ -104,6 +104,10 @@ impl State {
         wall(self.elapsed())
     }
 
+    pub(super) fn moment(&self, elapsed: Duration) -> Instant {
+        self.began + elapsed
+    }
+
     pub(super) fn wall_at(&self, moment: Instant) -> DateTime<Utc> {
         wall(moment - self.began)
     }
