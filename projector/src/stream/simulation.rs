@@ -3,9 +3,9 @@
 //! and 1 to 8 processes that die at any call, stand still, and have wrong clocks.
 //!
 //! After every step: no checkpoint passes what is not stored; rows go on by one version each and equal the fold of the
-//! log; a child is not read before its parent has ended; only the owner of a lease makes progress. In the end, without
-//! faults: everything is stored, what was not delivered was told of, every open shard has a live owner, shares are
-//! even, and a shutdown lets go of every lease.
+//! log; a child is not read before its parent has ended; only the owner of a lease makes progress; what a process says
+//! to be complete is. In the end, without faults: everything is stored, what was not delivered was told of, every open
+//! shard has a live owner, shares are even, and a shutdown lets go of every lease.
 //!
 //! The readers, their choices, their cursors and the gate are the product's. What is played is behind its seams. A seed
 //! plays the same way each time: time is tokio's paused clock, and there is one thread and one source of chance.
