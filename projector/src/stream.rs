@@ -24,6 +24,8 @@ mod scripted;
 pub mod shards;
 mod shared;
 pub mod sightings;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod status;
 mod survey;

@@ -1,5 +1,7 @@
 //! Where in a shard to read next, and what is known about it. Pure.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
@@ -10,6 +12,11 @@ use super::{
 /// Empty pages in a row before a shard counts as read to its tip. AWS answers empty pages from the middle of a shard
 /// as well, with no sign by which to tell them.
 const EMPTY_PAGES_AT_TIP: u32 = 3;
+
+/// The most empty pages that a shard which has just closed gives before its end shows. Until as many have followed, an
+/// empty page at the tip tells nothing about now: what is recorded now may be recorded in a child. No number is published;
+/// three polls late is still early for whoever watches the lag.
+const EMPTY_PAGES_BEFORE_END: usize = 3;
 
 /// A shard that was not begun yet is trusted to hold everything after a position no older than this. The stream keeps
 /// records for 24 h, and reading a trimmed shard from its beginning raises no error.
@@ -48,7 +55,9 @@ pub(super) struct Cursor {
     from: From,
     tip: Tip,
     position_at: Option<DateTime<Utc>>,
-    /// Whether records were applied after the last empty page at the tip.
+    /// When the last empty pages at the tip were read that do not count yet.
+    idle: VecDeque<DateTime<Utc>>,
+    /// Whether records were applied after the last empty page that counted.
     moved: bool,
 }
 
@@ -71,7 +80,7 @@ impl Cursor {
             Checkpoint::After(sequence) => (State::Closed, From::After(sequence.clone())),
             Checkpoint::End => (State::Ended, From::Horizon),
         };
-        Self { state, from, tip: Tip::Unknown(0), position_at: lease.position_at, moved: false }
+        Self { state, from, tip: Tip::Unknown(0), position_at: lease.position_at, idle: VecDeque::new(), moved: false }
     }
 
     /// What to do next.
@@ -93,13 +102,18 @@ impl Cursor {
     /// The iterator is of no use any more: a new one goes on after the last record that was read.
     pub(super) fn reopen(&mut self) {
         self.state = State::Closed;
-        self.tip = Tip::Unknown(0);
+        self.lose_tip();
     }
 
     /// Records are gone that were not read.
     pub(super) fn trimmed(&mut self) {
         self.state = State::Behind;
+        self.lose_tip();
+    }
+
+    fn lose_tip(&mut self) {
         self.tip = Tip::Unknown(0);
+        self.idle.clear();
     }
 
     /// Everything that was recorded before `began` has been applied from the log.
@@ -134,6 +148,7 @@ impl Cursor {
                 Tip::Reached if !full => Tip::Reached,
                 Tip::Reached | Tip::Unknown(_) => Tip::Unknown(0),
             };
+            self.idle.clear();
             self.moved = true;
             return true;
         }
@@ -146,7 +161,11 @@ impl Cursor {
                 false
             }
             Tip::Reached => {
-                self.position_at = self.position_at.max(Some(began));
+                self.idle.push_back(began);
+                if self.idle.len() <= EMPTY_PAGES_BEFORE_END {
+                    return false;
+                }
+                self.position_at = self.position_at.max(self.idle.pop_front());
                 std::mem::take(&mut self.moved)
             }
         }

@@ -64,6 +64,8 @@ impl Lineage {
 
     /// The moment up to which everything recorded in the stream has been applied. `None` while it is unknown for one
     /// shard, and when there are no shards. A shard that has ended counts until a child has a row that stands for it.
+    /// It knows only of what has a row: while the first survey is under way, or a second child is found later than the
+    /// first, what is not found yet is not counted.
     pub fn complete_until(&self) -> Option<DateTime<Utc>> {
         let continued = self.continued();
         let mut counting =

@@ -50,7 +50,8 @@ pub struct Status {
     pub held: usize,
     /// Whether this process lists the shards for all.
     pub leading: bool,
-    /// Everything recorded up to then has been applied, by whichever process. `None`: unknown.
+    /// Everything recorded up to then has been applied, by whichever process. `None`: unknown. See
+    /// [`Lineage::complete_until`](super::shards::Lineage::complete_until) for its limit.
     pub complete_until: Option<DateTime<Utc>>,
     /// What was counted.
     pub tallies: BTreeMap<Tally, u64>,

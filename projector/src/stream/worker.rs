@@ -7,6 +7,7 @@ use std::sync::Arc;
 use backon::Retryable;
 use platform::{clock::Clock, context::Context, lifecycle::Shutdown};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use self::session::Session;
 use super::{
@@ -36,11 +37,16 @@ impl<H: Handler> Worker<DynamoSource, LeaseTable, H> {
 impl<S: Source, L: LeaseStore, H: Handler> Worker<S, L, H> {
     /// A reader of any stream, with an owner's id of its own.
     pub fn new(source: S, leases: L, handler: H, clock: Clock, config: Config) -> Self {
+        Self::owned_by(clock.new_id(), source, leases, handler, clock, config)
+    }
+
+    /// The same with an id that no other reader ever has.
+    pub(super) fn owned_by(me: Uuid, source: S, leases: L, handler: H, clock: Clock, config: Config) -> Self {
         Self(Arc::new(Shared {
             source,
             leases: Arc::new(leases),
             handler,
-            me: clock.new_id(),
+            me,
             clock,
             config,
             plan: Arc::default(),

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 
 fn lease(checkpoint: Checkpoint, position_at: Option<DateTime<Utc>>) -> Lease {
@@ -21,13 +19,20 @@ fn reading() -> Cursor {
     cursor
 }
 
-/// So many empty pages, a second apart.
+/// An hour later, so many empty pages.
 fn empty_pages(cursor: &mut Cursor, pages: u32) -> DateTime<Utc> {
     let began = now() + TimeDelta::hours(1);
     for _ in 0..pages {
         cursor.read(None, Some(next()), false, began);
     }
     began
+}
+
+/// As many empty pages as a shard may give after it has closed.
+fn last_pages(cursor: &mut Cursor) {
+    for _ in 0..EMPTY_PAGES_BEFORE_END {
+        cursor.read(None, Some(next()), false, now() + TimeDelta::hours(2));
+    }
 }
 
 #[test]
@@ -77,9 +82,22 @@ fn an_empty_page_tells_nothing_before_the_tip_is_known() {
     assert_eq!(cursor.step(), Step::Probe);
     cursor.probed(false);
     assert_eq!(cursor.step(), Step::Read("next".into()));
-    assert!(cursor.read(None, Some(next()), false, began), "the position is worth writing");
-    assert!(!cursor.read(None, Some(next()), false, began), "but not with every page");
+    assert!(!cursor.read(None, Some(next()), false, began), "the shard may have closed");
+    assert!(!cursor.read(None, Some(next()), false, began + TimeDelta::hours(1)));
+    assert!(!cursor.read(None, Some(next()), false, began + TimeDelta::hours(1)));
+    assert!(cursor.read(None, Some(next()), false, began + TimeDelta::hours(1)), "the position is worth writing");
     assert_eq!(cursor.position_at(), Some(began));
+    assert!(!cursor.read(None, Some(next()), false, began), "but not with every page");
+}
+
+#[test]
+fn a_shard_that_closed_at_its_tip_does_not_claim_what_its_children_hold() {
+    let mut cursor = reading();
+    empty_pages(&mut cursor, EMPTY_PAGES_AT_TIP);
+    cursor.probed(false);
+    last_pages(&mut cursor);
+    cursor.read(None, None, false, now() + TimeDelta::hours(2));
+    assert_eq!((cursor.step(), cursor.position_at()), (Step::End, Some(now())));
 }
 
 #[test]
@@ -107,8 +125,10 @@ fn a_full_page_means_that_the_tip_is_not_known_any_more() {
     cursor.probed(false);
     cursor.read(Some(("8".into(), now())), Some(next()), false, now());
     let began = empty_pages(&mut cursor, 1);
+    last_pages(&mut cursor);
     assert_eq!(cursor.position_at(), Some(began));
     cursor.read(Some(("9".into(), now())), Some(next()), true, now());
-    cursor.read(None, Some(next()), false, began + Duration::from_secs(1));
+    empty_pages(&mut cursor, 1);
+    last_pages(&mut cursor);
     assert_eq!(cursor.position_at(), Some(began));
 }

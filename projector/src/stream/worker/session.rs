@@ -3,7 +3,7 @@
 mod leading;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     error::Error,
     sync::{Arc, atomic::Ordering},
 };
@@ -44,7 +44,8 @@ pub(super) struct Session<S, L, H> {
     /// The leader's row while this process holds it.
     leading: Option<Lease>,
     readers: JoinSet<Outcome>,
-    running: HashMap<String, Running<L>>,
+    /// In an order that is the same each time, so that a run can be repeated.
+    running: BTreeMap<String, Running<L>>,
     /// At most one.
     surveys: JoinSet<Result<Surveyed, SurveyError>>,
 }
@@ -65,7 +66,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             calendar,
             leading: None,
             readers: JoinSet::new(),
-            running: HashMap::new(),
+            running: BTreeMap::new(),
             surveys: JoinSet::new(),
         }
     }
