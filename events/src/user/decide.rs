@@ -104,7 +104,7 @@ impl Decider for User {
             }
             UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
             UserEvent::UserPasswordChanged {} | UserEvent::UserSessionsEnded {} => {
-                user.sessions_since = recorded.version
+                user.sessions_since = recorded.version;
             }
             UserEvent::UserErased {} => forget(user),
         }
