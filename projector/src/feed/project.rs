@@ -79,14 +79,13 @@ impl<R: Row> Projection<R> {
 
     /// Whether the row was as we knew it.
     async fn apply(&self, feed: &Feed, before: Option<R>, commit: &StoredCommit) -> Result<bool, ApplyError> {
-        let version = before.as_ref().map_or(Version::NONE, Row::version);
         let opened = feed.0.store.open::<<R::Rules as Decider>::Event>(commit).await?;
-        let mut row = before;
+        let mut row = before.clone();
         for event in &opened.events {
             R::Rules::evolve(&mut row, event);
         }
         let row = row.ok_or(ApplyError::Poison(StoreError::Rootless { stream: commit.stream }))?;
-        let written = self.rows.put(&row, version).await?;
+        let written = self.rows.put(&row, before.as_ref()).await?;
         if written {
             self.known.insert(commit.stream.id, row).await;
         } else {

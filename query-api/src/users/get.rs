@@ -20,7 +20,11 @@ use platform::http::{
 };
 
 use super::bodies;
-use crate::{fresh, state::AppState};
+use crate::{
+    fresh,
+    moment::{self, AsOf},
+    state::AppState,
+};
 
 /// Read a user.
 ///
@@ -28,7 +32,7 @@ use crate::{fresh, state::AppState};
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The user"), ReadAfter),
+    params(("id" = Uuid, Path, description = "The user"), AsOf, ReadAfter),
     responses(
         (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named, Erasable,
@@ -38,10 +42,14 @@ pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<UserId>,
+    as_of: AsOf,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_READ)?;
-    answer(&state, id, &at_least).await
+    match as_of.at {
+        Some(at) => answer_at(&state, id, at, &at_least).await,
+        None => answer(&state, id, &at_least).await,
+    }
 }
 
 /// One user, with version and roles' names.
