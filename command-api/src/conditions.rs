@@ -100,6 +100,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Conditions {
     }
 }
 
+/// The conditions of a write that must carry a key: without one its repeat could not be recognised.
+#[derive(Debug, Clone)]
+pub struct Keyed(pub Conditions);
+
+impl<S: Send + Sync> FromRequestParts<S> for Keyed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let conditions = Conditions::from_request_parts(parts, state).await?;
+        if conditions.key.is_some() {
+            return Ok(Self(conditions));
+        }
+        Err(Problem::bad_request("idempotency-key-required", "The request needs an Idempotency-Key")
+            .detail("so that it can be sent again when it breaks off"))
+    }
+}
+
 fn key(parts: &Parts) -> Result<Option<String>, Problem> {
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     match value.to_str() {
@@ -118,18 +135,6 @@ impl Conditions {
     /// 428.
     pub fn must_match(&self) -> Result<(), Problem> {
         IfMatch(self.expected).required().map(drop)
-    }
-
-    /// Refuses a request whose repeat could not be recognised.
-    ///
-    /// # Errors
-    /// 400.
-    pub fn must_be_repeatable(&self) -> Result<(), Problem> {
-        if self.key.is_some() {
-            return Ok(());
-        }
-        Err(Problem::bad_request("idempotency-key-required", "The request needs an Idempotency-Key")
-            .detail("so that it can be sent again when it breaks off"))
     }
 
     /// The conditions of the part of a request that `name` names: it has a key of its own.

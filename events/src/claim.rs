@@ -34,6 +34,9 @@ pub enum GuardedSet {
 }
 
 impl GuardedSet {
+    /// Every set.
+    pub const ALL: [Self; 1] = [Self::Administrators];
+
     /// The set as it stands in its item's key.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -79,6 +79,13 @@ pub trait EventData:
     /// build that cannot read it.
     const NOT_WRITTEN_YET: &'static [EventType] = &[];
 
+    /// Whether this build can read events of a type and schema.
+    fn knows(kind: &str, schema: u32) -> bool {
+        let mut today = Self::CATALOGUE.iter().chain(Self::NOT_WRITTEN_YET);
+        today.any(|known| known.name == kind && known.schema == schema)
+            || Self::UPCASTS.iter().any(|upcast| upcast.from == (kind, schema))
+    }
+
     /// The type of this event.
     fn event_type(&self) -> &'static EventType;
 

@@ -12,7 +12,7 @@ pub use listing::{ListKey, Listing, Page};
 use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::{commit::timestamp, views::Row};
+use events::{commit::timestamp, stream::Version, views::Row};
 use uuid::Uuid;
 
 use crate::{
@@ -61,6 +61,30 @@ impl<R: Row> Rows<R> {
             .await
             .map_err(unavailable)?;
         answer.item.map(|item| self.row_of(item)).transpose()
+    }
+
+    /// Gives the entity and the version of every row to `each`, or `None` for a row that cannot be read; strongly
+    /// consistent. The entries beside the rows are passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn versions(&self, mut each: impl FnMut(Option<(Uuid, Version)>)) -> Result<(), StoreError> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let mut items = scan.projection_expression("id, version").into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(unavailable)?;
+            let (id, version) = (item.get("id").and_then(|id| id.as_s().ok()), item.get("version"));
+            let mut key = id.into_iter().flat_map(|id| id.split('#'));
+            match (key.next(), key.next(), key.next()) {
+                (Some(generation), Some(id), None) if generation == GENERATION.to_string() => {
+                    let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
+                    each(id.parse().ok().zip(version.map(Version)));
+                }
+                (Some(_), Some(_), _) => (),
+                _ => each(None),
+            }
+        }
+        Ok(())
     }
 
     /// Rows of one bucket that somebody should look at by now, at most `limit`.

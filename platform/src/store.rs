@@ -18,7 +18,7 @@ mod sealing;
 mod transaction;
 
 pub use append::Companions;
-pub use check::{CarriedStates, Holdings, decode_attributes};
+pub use check::{CarriedStates, Holdings, attributes_of, decode_attributes};
 pub use claims::set_id;
 pub use command::{Command, ExecuteError, Executed, Intent, Outcome};
 pub use draft::Draft;

@@ -23,7 +23,6 @@ use events::{
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
-    crypto::KeyError,
     rows::{AuditRows, Rows},
     store::{EventStore, StoreError, Undecodable, decode_image},
     tables::{EVENTS, NOTIFICATIONS, ROLES, USERS},
@@ -69,12 +68,7 @@ enum ApplyError {
 
 impl From<StoreError> for ApplyError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) | StoreError::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)) => {
-                Self::Transient(error)
-            }
-            _ => Self::Poison(error),
-        }
+        if error.is_outage() { Self::Transient(error) } else { Self::Poison(error) }
     }
 }
 

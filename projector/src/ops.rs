@@ -8,6 +8,7 @@ mod checkpoint;
 mod checkpoints;
 mod claims;
 mod export;
+mod heal;
 mod progress;
 mod scan;
 mod verify;
@@ -23,6 +24,9 @@ const WRONG: u8 = 1;
 /// Exit code when it could not be checked.
 const NOT_DONE: u8 = 2;
 
+/// What each command's help says of them.
+const EXIT_CODES: &str = "Exit code 0: all is well. 1: something is wrong. 2: it could not be checked.";
+
 /// What ends an operation that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -32,10 +36,7 @@ enum Verdict {
 
 /// The projector's operator commands. Without a command the projector serves; `projector --help` says how.
 #[derive(Debug, Parser)]
-#[command(
-    name = "projector",
-    after_help = "Exit code 0: all is well. 1: something is wrong. 2: it could not be checked."
-)]
+#[command(name = "projector", after_help = EXIT_CODES)]
 pub struct Program {
     #[command(subcommand)]
     operation: Operation,
@@ -44,12 +45,16 @@ pub struct Program {
 #[derive(Debug, Subcommand)]
 enum Operation {
     /// Check the log: every chain, contiguity, carried states, and the last signed checkpoint.
+    #[command(after_help = EXIT_CODES)]
     Verify(verify::Arguments),
     /// Check the log, and sign the heads of all its streams.
+    #[command(after_help = EXIT_CODES)]
     Checkpoint(checkpoint::Arguments),
     /// Write the whole log into a file that can be verified anywhere; what is sealed stays sealed.
+    #[command(after_help = EXIT_CODES)]
     Export(export::Arguments),
     /// Compare the unique values that are held with those that the log says are.
+    #[command(after_help = EXIT_CODES)]
     Claims(claims::Arguments),
 }
 

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::register::{CreateUser, register};
 use crate::{
-    conditions::{Conditions, DryRun, KeyRequired},
+    conditions::{Conditions, DryRun, KeyRequired, Keyed},
     state::AppState,
 };
 
@@ -109,11 +109,10 @@ pub struct LineResult {
 pub async fn import(
     State(state): State<AppState>,
     caller: Caller,
-    conditions: Conditions,
+    Keyed(conditions): Keyed,
     Lines(bytes): Lines,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
-    conditions.must_be_repeatable()?;
     let place = Arc::clone(&state.imports).try_acquire_owned().map_err(|_| Problem::overloaded())?;
     let (results, mut told) = mpsc::channel(LINES_AT_ONCE);
     let import = Arc::new(Import { state, caller, conditions });

@@ -180,19 +180,47 @@ fn a_rewritten_stream_is_not_the_one_that_was_signed() {
     let honest = log(&[3]);
     let signed = signed(&honest);
     // Somebody who can write the table makes a chain of their own that holds in itself.
-    let mut before = Hash::GENESIS;
-    let forged: Vec<Text> = honest
+    let forged = rewritten(&[3], |commit| commit.reason = Some("another reason".to_owned()));
+    let wrong: Vec<Wrong> = verify(&forged, &signed).findings().iter().map(|finding| finding.wrong.clone()).collect();
+    assert_eq!(wrong, [Wrong::NotAsSigned]);
+}
+
+/// A log whose commits were changed by who can compute hashes.
+fn rewritten(lengths: &[usize], change: impl Fn(&mut StoredCommit)) -> Vec<Text> {
+    let mut before = HashMap::new();
+    log(lengths)
         .iter()
         .map(|text| {
             let mut commit = commit_of(text).unwrap();
-            commit.reason = Some("another reason".to_owned());
-            commit.hash = commit.expected_hash(&before);
-            before = commit.hash;
+            change(&mut commit);
+            commit.hash = commit.expected_hash(before.get(&commit.stream).unwrap_or(&Hash::GENESIS));
+            before.insert(commit.stream, commit.hash);
             text_of(&commit)
         })
-        .collect();
-    let wrong: Vec<Wrong> = verify(&forged, &signed).findings().iter().map(|finding| finding.wrong.clone()).collect();
-    assert_eq!(wrong, [Wrong::NotAsSigned]);
+        .collect()
+}
+
+#[test]
+fn time_does_not_go_back() {
+    let log = rewritten(&[4], |commit| {
+        if commit.version == Version(3) {
+            commit.recorded_at = DateTime::UNIX_EPOCH;
+        }
+    });
+    let wrong: Vec<Wrong> =
+        verify(&log, &HashMap::new()).findings().iter().map(|finding| finding.wrong.clone()).collect();
+    assert_eq!(wrong, [Wrong::BackInTime]);
+}
+
+#[test]
+fn what_only_a_later_build_can_read_is_told_and_no_fault() {
+    let log = rewritten(&[2, 3], |commit| {
+        if commit.version == Version(2) {
+            commit.events = commit.events.replace("RoleRetired", "RolePainted");
+        }
+    });
+    let verifier = verify(&log, &HashMap::new());
+    assert_eq!((verifier.found(), verifier.unknown()), (0, 2), "{:?}", verifier.findings());
 }
 
 #[test]

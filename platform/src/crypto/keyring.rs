@@ -62,8 +62,8 @@ pub enum KeyError {
     #[error("the data key of {0} does not open")]
     Unopenable(StreamId),
     /// The table does not answer.
-    #[error("the key table does not answer")]
-    Unavailable(#[source] CallFailed),
+    #[error("the key table does not answer: {0}")]
+    Unavailable(CallFailed),
     /// The system has no randomness.
     #[error(transparent)]
     Randomness(#[from] NotSealed),

@@ -189,3 +189,39 @@ impl std::fmt::Debug for Secrets {
         f.write_str("Secrets(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn file(directory: &Path) -> Map<String, Value> {
+        serde_json::from_slice(&std::fs::read(directory.join(Secrets::FILE)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_checkpoints_still_loads_and_is_completed() {
+        let directory = tempfile::tempdir().unwrap();
+        Secrets::load_or_create(directory.path()).unwrap();
+        let mut old = file(directory.path());
+        old.remove("checkpoints").unwrap();
+        std::fs::write(directory.path().join(Secrets::FILE), serde_json::to_vec(&old).unwrap()).unwrap();
+
+        // A service takes it as it is.
+        let loaded = Secrets::load(directory.path()).unwrap();
+        assert!(matches!(loaded.checkpoints(), Err(SecretsError::Malformed(_))));
+        assert_eq!(file(directory.path()), old);
+
+        Secrets::load_or_create(directory.path()).unwrap().checkpoints().unwrap();
+        let mut completed = file(directory.path());
+        assert_ne!(completed.remove("checkpoints").unwrap(), old["signing"]);
+        assert_eq!(completed, old);
+        let mode = std::fs::metadata(directory.path().join(Secrets::FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let kept = Secrets::load_or_create(directory.path()).unwrap();
+        assert_eq!(kept.checkpoints, file(directory.path())["checkpoints"]);
+    }
+}

@@ -1,8 +1,9 @@
 //! What only who holds the keys can check of a log: that what commits carry is the fold of what came before, and what a
 //! stream holds in other tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
     claim::GuardedSet,
     commit::StoredCommit,
@@ -12,9 +13,10 @@ use events::{
 
 use super::{
     EventStore, Folded, Range, StoreError, Undecodable,
-    item::decode_text,
+    item::{NUMBERS, decode_text},
     read::{carried, open, push},
 };
+use crate::crypto::SubjectKey;
 
 /// Commits per call.
 const PAGE: usize = 200;
@@ -24,9 +26,11 @@ const PAGE: usize = 200;
 pub struct CarriedStates {
     /// How many are the fold of everything before.
     pub right: u64,
-    /// How many cannot be opened: their subject is erased, or they are of another shape.
-    pub unusable: u64,
-    /// The versions whose state is not the fold.
+    /// How many are of another shape than today's: nobody uses them.
+    pub old: u64,
+    /// How many nobody can open: their subject is erased.
+    pub erased: u64,
+    /// The versions whose state is not the fold, or does not open although it should.
     pub wrong: Vec<Version>,
 }
 
@@ -62,13 +66,27 @@ impl EventStore {
             for commit in &commits {
                 push::<D>(&mut folded, &open(commit, key.as_ref())?)?;
                 let Some(state) = &commit.state else { continue };
+                let erased = matches!(key, Some(SubjectKey::Erased));
                 match carried::<D>(commit, state, key.as_ref()) {
-                    None => checked.unusable += 1,
-                    Some(found) if found.state == folded.state => checked.right += 1,
-                    Some(_) => checked.wrong.push(commit.version),
+                    // Of an erased subject the earlier requests are not known any more.
+                    Some(found) if found.state == folded.state && (erased || found.recent == folded.recent) => {
+                        checked.right += 1;
+                    }
+                    None if state.schema != D::STATE_SCHEMA => checked.old += 1,
+                    None if erased => checked.erased += 1,
+                    _ => checked.wrong.push(commit.version),
                 }
             }
         }
+    }
+
+    /// Whether a stream has a commit; strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has(&self, stream: StreamId, version: Version) -> Result<bool, StoreError> {
+        let range = Range { after: Version(version.0.saturating_sub(1)), until: Some(version) };
+        Ok(!self.read_stored(stream, range, 1).await?.is_empty())
     }
 
     /// What a stream must hold in table `claims`, by its state as it is now.
@@ -83,6 +101,19 @@ impl EventStore {
             sets: D::memberships(&folded.state),
         })
     }
+}
+
+/// The attributes of an item of the log as text, by name. One that is not of the kind in which we write it becomes a text
+/// that we never write.
+pub fn attributes_of(item: HashMap<String, AttributeValue>) -> BTreeMap<String, String> {
+    let text = |(name, value): (String, AttributeValue)| {
+        let text = match (value, NUMBERS.contains(&name.as_str())) {
+            (AttributeValue::N(text), true) | (AttributeValue::S(text), false) => text,
+            _ => "not of its kind".to_owned(),
+        };
+        (name, text)
+    };
+    item.into_iter().map(text).collect()
 }
 
 /// The commit in the text of its attributes, by name.

@@ -12,8 +12,8 @@ use crate::{aws::CallFailed, crypto::KeyError};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The table does not answer, or not in time. For a write the outcome is unknown.
-    #[error("the event log does not answer")]
-    Unavailable(#[from] CallFailed),
+    #[error("the event log does not answer: {0}")]
+    Unavailable(CallFailed),
     /// A request to the table lacks a part: a fault of ours.
     #[error("a request is not complete")]
     Incomplete(#[from] BuildError),
@@ -75,6 +75,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether trying again later can help. It then says nothing about what lies in the log.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)))
+    }
+}
+
 /// Why a commit was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -99,6 +106,12 @@ pub enum AppendError {
     /// The log could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<CallFailed> for StoreError {
+    fn from(failed: CallFailed) -> Self {
+        Self::Unavailable(failed)
+    }
 }
 
 /// What is said of a call that failed: see [`CallFailed`].

@@ -21,7 +21,7 @@ pub enum Undecodable {
 }
 
 /// Attributes that are numbers; all others are text.
-const NUMBERS: [&str; 2] = ["version", "state_schema"];
+pub(super) const NUMBERS: [&str; 2] = ["version", "state_schema"];
 
 /// The item of a commit.
 pub(super) fn encode(commit: &StoredCommit) -> HashMap<String, AttributeValue> {

@@ -11,6 +11,14 @@ use super::{checkpoints::Signed, scan::Text};
 /// Name and number of the format.
 pub(super) const FORMAT: &str = "fieldfuze log 1";
 
+/// How many lines of a kind there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    pub(super) checkpoints: u64,
+    pub(super) heads: u64,
+    pub(super) commits: u64,
+}
+
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +36,6 @@ pub(super) enum Line {
     Head(String),
     /// A commit: each attribute as it is stored.
     Commit(Text),
-    /// The end.
-    End { commits: u64 },
+    /// The end: how many lines of each kind there are before it.
+    End(Counts),
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Wrong);
     }
     let heads = checked.verifier.heads();
-    let last = checked.checkpoints.last().map(|last| &last.checkpoint);
+    let last = checked.checkpoints.signed.last().map(|last| &last.checkpoint);
     let checkpoint = Checkpoint {
         number: last.map_or(1, |last| last.number + 1),
         taken_at: context.clock.now(),

@@ -1,20 +1,21 @@
 //! Unique values against the log: what is missing, what is held by somebody else, what nobody holds.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
 };
 
-use aws_sdk_dynamodb::{
-    operation::{delete_item::DeleteItemError, put_item::PutItemError},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
+    checkpoint::Head,
     claim::GuardedSet,
+    notification::Notification,
     role::Role,
-    stream::{Category, StreamId},
+    session::Session,
+    stream::{Category, StreamId, Version},
     user::User,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
     settings::Settings,
@@ -22,13 +23,21 @@ use platform::{
     tables::CLAIMS,
 };
 
-use super::{Verdict, connect, progress::Progress, scan::scan};
+use super::{
+    Verdict, connect,
+    heal::{Owner, join, leave, release, take},
+    progress::Progress,
+    scan::scan,
+};
+
+/// Streams or claims that are looked at once.
+const AT_ONCE: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: Settings,
-    /// Put right what can be put right: take what is missing and free, release what nobody holds.
+    /// Put right what can be put right: take what is missing and free, release what nobody has.
     #[arg(long)]
     heal: bool,
 }
@@ -41,20 +50,32 @@ pub(super) struct Drift {
     healed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Missing,
     Foreign,
     Orphan,
+    Malformed,
+    Unfoldable(String),
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Drift {
+    fn new(place: impl fmt::Display, kind: Kind, healed: bool) -> Self {
+        Self { place: place.to_string(), kind, healed }
+    }
 }
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            Kind::Missing => "a unique value of it is not held",
-            Kind::Foreign => "a unique value of it is held by another stream",
-            Kind::Orphan => "a unique value is held for it that it does not have",
-        })?;
+        match &self.kind {
+            Kind::Missing => f.write_str("a unique value of it is not held"),
+            Kind::Foreign => f.write_str("a unique value of it is held by another stream"),
+            Kind::Orphan => f.write_str("a unique value is held for it that it does not have"),
+            Kind::Malformed => f.write_str("an item of the claims cannot be read"),
+            Kind::Unfoldable(why) => write!(f, "what it must hold cannot be told: {why}"),
+        }?;
         if self.healed { f.write_str(" (healed)") } else { Ok(()) }
     }
 }
@@ -69,139 +90,160 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     })
     .await?;
     let streams: Vec<StreamId> = streams.into_iter().collect();
-    let drift = all_drift(&context, &streams, arguments.heal).await?;
-    for drift in &drift {
+    let mut all = drift(&context, &streams, arguments.heal).await?;
+    all.extend(held_for_nobody(&context, arguments.heal).await?);
+    for drift in &all {
         println!("{}: {drift}", drift.place);
     }
-    let left = drift.iter().filter(|drift| !drift.healed).count();
-    println!("{} streams, {} claims wrong, {} of them healed", streams.len(), drift.len(), drift.len() - left);
+    let left = all.iter().filter(|drift| !drift.healed).count();
+    println!("{} streams, {} claims wrong, {} of them healed", streams.len(), all.len(), all.len() - left);
     Ok(if left == 0 { Verdict::Well } else { Verdict::Wrong })
 }
 
 /// What these streams must hold and do not.
 pub(super) async fn drift(context: &Context, streams: &[StreamId], heal: bool) -> anyhow::Result<Vec<Drift>> {
-    let mut drift = Vec::new();
     let mut progress = Progress::of("comparing claims", Some(streams.len() as u64));
-    for stream in streams {
+    let mut looking = stream::iter(streams).map(|stream| of_stream(context, *stream, heal)).buffered(AT_ONCE);
+    let mut all = Vec::new();
+    while let Some(drift) = looking.try_next().await? {
         progress.add(1);
-        let Some(held) = holdings(context, *stream).await? else { continue };
-        for id in &held.claims {
-            let owner = owner(context, id).await?;
-            if owner.as_deref() == Some(stream.to_string().as_str()) || !still(context, *stream, &held).await? {
-                continue;
-            }
-            let kind = if owner.is_none() { Kind::Missing } else { Kind::Foreign };
-            let healed = heal && kind == Kind::Missing && take(context, id, *stream, &held).await?;
-            drift.push(Drift { place: stream.to_string(), kind, healed });
-        }
-        for set in &held.sets {
-            if members(context, *set).await?.contains(&stream.to_string()) || !still(context, *stream, &held).await? {
-                continue;
-            }
-            let healed = heal && join(context, *set, *stream).await?;
-            drift.push(Drift { place: stream.to_string(), kind: Kind::Missing, healed });
-        }
-    }
-    Ok(drift)
-}
-
-/// The same, and what is held in the name of a stream that does not have it.
-async fn all_drift(context: &Context, streams: &[StreamId], heal: bool) -> anyhow::Result<Vec<Drift>> {
-    let mut all = drift(context, streams, heal).await?;
-    let table = context.names.table(&CLAIMS);
-    let mut items =
-        context.aws.dynamodb.scan().table_name(&table).consistent_read(true).into_paginator().items().send();
-    while let Some(item) = items.next().await {
-        let item = item.map_err(unavailable)?;
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-        // A guarded set has members, no owner.
-        let (Some(id), Some(owner)) = (text("claim"), text("owner")) else { continue };
-        let holder = match owner.parse::<StreamId>() {
-            Ok(stream) => holdings(context, stream).await?.map(|held| (stream, held)),
-            Err(_) => None,
-        };
-        let Some((stream, held)) = holder else { continue };
-        if held.claims.contains(&id) || !still(context, stream, &held).await? {
-            continue;
-        }
-        let healed = heal && release(context, &id, &owner).await?;
-        all.push(Drift { place: owner, kind: Kind::Orphan, healed });
+        all.extend(drift);
     }
     Ok(all)
 }
 
-/// What a stream must hold; nothing to say of one that cannot be folded, which is said where the chain is checked.
-async fn holdings(context: &Context, stream: StreamId) -> Result<Option<Holdings>, StoreError> {
+async fn of_stream(context: &Context, stream: StreamId, heal: bool) -> Result<Vec<Drift>, StoreError> {
+    if !matches!(stream.category, Category::User | Category::Role) {
+        return Ok(Vec::new());
+    }
+    let held = match holdings(context, stream).await? {
+        Ok(held) => held,
+        Err(why) => return Ok(vec![Drift::new(stream, Kind::Unfoldable(why), false)]),
+    };
+    let owner = Owner { stream, version: held.version };
+    let mut drift = Vec::new();
+    for id in &held.claims {
+        let holder = text(&item(context, id).await?, "owner");
+        if holder.as_deref() == Some(stream.to_string().as_str()) || moved(context, owner).await? {
+            continue;
+        }
+        let kind = if holder.is_none() { Kind::Missing } else { Kind::Foreign };
+        let healed = heal && kind == Kind::Missing && take(context, id, owner).await?;
+        drift.push(Drift::new(stream, kind, healed));
+    }
+    for set in &held.sets {
+        let members = members(&item(context, &set_id(*set)).await?).unwrap_or_default();
+        if members.contains(&stream.to_string()) || moved(context, owner).await? {
+            continue;
+        }
+        let healed = heal && join(context, *set, owner).await?;
+        drift.push(Drift::new(stream, Kind::Missing, healed));
+    }
+    Ok(drift)
+}
+
+/// What is held in the name of streams that do not have it.
+async fn held_for_nobody(context: &Context, heal: bool) -> anyhow::Result<Vec<Drift>> {
+    let mut progress = Progress::of("comparing owners", None);
+    let scan = context.aws.dynamodb.scan().table_name(context.names.table(&CLAIMS)).consistent_read(true);
+    let mut pages = scan.into_paginator().send();
+    let mut all = Vec::new();
+    while let Some(page) = pages.next().await {
+        let items = page.map_err(unavailable)?.items.unwrap_or_default();
+        let mut looking = stream::iter(&items).map(|item| of_item(context, item, heal)).buffered(AT_ONCE);
+        while let Some(drift) = looking.try_next().await? {
+            progress.add(1);
+            all.extend(drift);
+        }
+    }
+    Ok(all)
+}
+
+async fn of_item(context: &Context, item: &Item, heal: bool) -> Result<Vec<Drift>, StoreError> {
+    let id = text(item, "claim").unwrap_or_default();
+    let set = GuardedSet::ALL.into_iter().find(|set| set_id(*set) == id);
+    let names = match set {
+        // A set that nobody is a member of has none to name.
+        Some(_) if !item.contains_key("members") => Some(Vec::new()),
+        Some(_) => members(item),
+        None => text(item, "owner").map(|owner| vec![owner]),
+    };
+    let Some(names) = names else { return Ok(vec![Drift::new(id, Kind::Malformed, false)]) };
+    let mut drift = Vec::new();
+    for name in names {
+        let Ok(stream) = name.parse::<StreamId>() else {
+            drift.push(Drift::new(&id, Kind::Malformed, false));
+            continue;
+        };
+        // Of one that cannot be folded it is said where its own claims are compared.
+        let Ok(held) = holdings(context, stream).await? else { continue };
+        let has_it = set.map_or_else(|| held.claims.contains(&id), |set| held.sets.contains(&set));
+        let owner = Owner { stream, version: held.version };
+        if has_it || moved(context, owner).await? {
+            continue;
+        }
+        let healed = match set {
+            _ if !heal => false,
+            Some(set) => leave(context, set, owner).await?,
+            None => release(context, &id, owner).await?,
+        };
+        drift.push(Drift::new(stream, Kind::Orphan, healed));
+    }
+    Ok(drift)
+}
+
+/// Claims that were taken by commits which the log, whose heads these are, does not have.
+pub(super) async fn newer(
+    context: &Context,
+    heads: &BTreeMap<StreamId, Head>,
+) -> Result<Vec<(StreamId, Version)>, StoreError> {
+    let scan = context.aws.dynamodb.scan().table_name(context.names.table(&CLAIMS)).consistent_read(true);
+    let mut items = scan.into_paginator().items().send();
+    let mut newer = Vec::new();
+    while let Some(item) = items.next().await {
+        let item = item.map_err(unavailable)?;
+        let owner = text(&item, "owner").and_then(|owner| owner.parse().ok());
+        let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok()).map(Version);
+        let claim = owner.zip(version);
+        newer.extend(claim.filter(|(owner, version)| heads.get(owner).is_none_or(|head| head.version < *version)));
+    }
+    Ok(newer)
+}
+
+/// What a stream must hold, or why that cannot be told.
+async fn holdings(context: &Context, stream: StreamId) -> Result<Result<Holdings, String>, StoreError> {
     let held = match stream.category {
         Category::User => context.store().holdings::<User>(stream).await,
         Category::Role => context.store().holdings::<Role>(stream).await,
-        Category::Notification | Category::Session => return Ok(None),
+        Category::Notification => context.store().holdings::<Notification>(stream).await,
+        Category::Session => context.store().holdings::<Session>(stream).await,
     };
     match held {
-        Err(error @ StoreError::Unavailable(_)) => Err(error),
-        Err(_) => Ok(None),
-        Ok(held) => Ok(Some(held)),
+        Err(error) if error.is_outage() => Err(error),
+        Err(error) => Ok(Err(error.to_string())),
+        Ok(held) => Ok(Ok(held)),
     }
 }
 
-/// Whether the stream is as it was when its holdings were computed: claims change in its own commits only, so what was
-/// read of them in between is true.
-async fn still(context: &Context, stream: StreamId, held: &Holdings) -> Result<bool, StoreError> {
-    Ok(holdings(context, stream).await?.is_some_and(|now| now.version == held.version))
+/// Whether a stream has gone on since it was folded: claims change in its own commits only, so what was read of them in
+/// between would be said of another state than the one that it was compared with.
+async fn moved(context: &Context, owner: Owner) -> Result<bool, StoreError> {
+    match context.store().has(owner.stream, owner.version.next()).await {
+        Err(error) if error.is_outage() => Err(error),
+        found => Ok(!matches!(found, Ok(false))),
+    }
 }
 
-async fn item(context: &Context, id: &str) -> Result<HashMap<String, AttributeValue>, StoreError> {
+async fn item(context: &Context, id: &str) -> Result<Item, StoreError> {
     let get = context.aws.dynamodb.get_item().table_name(context.names.table(&CLAIMS));
     let get = get.key("claim", AttributeValue::S(id.to_owned())).consistent_read(true);
     Ok(get.send().await.map_err(unavailable)?.item.unwrap_or_default())
 }
 
-async fn owner(context: &Context, id: &str) -> Result<Option<String>, StoreError> {
-    Ok(item(context, id).await?.get("owner").and_then(|owner| owner.as_s().ok()).cloned())
+fn text(item: &Item, name: &str) -> Option<String> {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned()
 }
 
-async fn members(context: &Context, set: GuardedSet) -> Result<Vec<String>, StoreError> {
-    let item = item(context, &set_id(set)).await?;
-    Ok(item.get("members").and_then(|members| members.as_ss().ok()).cloned().unwrap_or_default())
-}
-
-async fn take(context: &Context, id: &str, stream: StreamId, held: &Holdings) -> Result<bool, StoreError> {
-    let put = context.aws.dynamodb.put_item().table_name(context.names.table(&CLAIMS));
-    let put = put
-        .item("claim", AttributeValue::S(id.to_owned()))
-        .item("owner", AttributeValue::S(stream.to_string()))
-        .item("version", AttributeValue::N(held.version.to_string()))
-        .condition_expression("attribute_not_exists(claim)");
-    match put.send().await {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(unavailable(error)),
-    }
-}
-
-async fn release(context: &Context, id: &str, owner: &str) -> Result<bool, StoreError> {
-    let delete = context.aws.dynamodb.delete_item().table_name(context.names.table(&CLAIMS));
-    let delete = delete
-        .key("claim", AttributeValue::S(id.to_owned()))
-        .condition_expression("#owner = :owner")
-        .expression_attribute_names("#owner", "owner")
-        .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()));
-    match delete.send().await {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(unavailable(error)),
-    }
-}
-
-async fn join(context: &Context, set: GuardedSet, stream: StreamId) -> Result<bool, StoreError> {
-    let update = context.aws.dynamodb.update_item().table_name(context.names.table(&CLAIMS));
-    let update = update
-        .key("claim", AttributeValue::S(set_id(set)))
-        .update_expression("ADD members :members")
-        .expression_attribute_values(":members", AttributeValue::Ss(vec![stream.to_string()]));
-    update.send().await.map_err(unavailable).map(|_| true)
+fn members(item: &Item) -> Option<Vec<String>> {
+    item.get("members").and_then(|members| members.as_ss().ok()).cloned()
 }

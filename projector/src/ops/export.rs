@@ -1,10 +1,11 @@
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use aws_lc_rs::signature::KeyPair;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use events::checkpoint::line;
@@ -12,8 +13,9 @@ use platform::settings::Settings;
 
 use super::{
     Verdict,
-    archive::{FORMAT, Line},
-    checkpoints, connect,
+    archive::{Counts, FORMAT, Line},
+    checkpoints::{self, Checkpoints},
+    connect,
     scan::scan,
 };
 
@@ -28,32 +30,36 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let (context, secrets) = connect(&arguments.settings).await?;
-    let file =
-        File::create_new(&arguments.out).with_context(|| format!("cannot create {}", arguments.out.display()))?;
+    let checkpoint_key = BASE64.encode(secrets.checkpoints()?.public_key().as_ref());
+    let Checkpoints { signed, unreadable } = checkpoints::load(&context).await?;
+    ensure!(unreadable.is_empty(), "a checkpoint cannot be read: see what `verify` says");
+    // Names of people are sealed in it, what roles are called and who did what when is not.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&arguments.out);
+    let file = file.with_context(|| format!("cannot create {}", arguments.out.display()))?;
     let mut out = BufWriter::new(file);
     let mut write = |line: &Line| -> anyhow::Result<()> {
         serde_json::to_writer(&mut out, line)?;
         Ok(out.write_all(b"\n")?)
     };
-    let checkpoint_key = BASE64.encode(secrets.checkpoints()?.public_key().as_ref());
     write(&Line::Made { format: FORMAT.to_owned(), at: context.clock.now(), checkpoint_key })?;
-    let signed = checkpoints::load(&context).await?;
+    let mut counts = Counts { checkpoints: signed.len() as u64, ..Counts::default() };
     for signed in &signed {
         write(&Line::Checkpoint(signed.clone()))?;
     }
     if let Some(last) = signed.last() {
         for (stream, head) in checkpoints::heads(&context, last).await? {
+            counts.heads += 1;
             write(&Line::Head(line(stream, head)))?;
         }
     }
-    let mut commits = 0;
     scan(&context, "exporting", |_, page| {
-        commits += page.len() as u64;
+        counts.commits += page.len() as u64;
         page.into_iter().try_for_each(|text| write(&Line::Commit(text)))
     })
     .await?;
-    write(&Line::End { commits })?;
+    write(&Line::End(counts))?;
     out.into_inner()?.sync_all()?;
-    println!("exported {commits} commits and {} checkpoints to {}", signed.len(), arguments.out.display());
+    let Counts { commits, checkpoints, .. } = counts;
+    println!("exported {commits} commits and {checkpoints} checkpoints to {}", arguments.out.display());
     Ok(Verdict::Well)
 }

@@ -1,10 +1,13 @@
 //! Reads the whole log, several parts of it at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
-use platform::{context::Context, store::unavailable, tables::EVENTS};
+use platform::{
+    context::Context,
+    store::{attributes_of, unavailable},
+    tables::EVENTS,
+};
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
@@ -15,7 +18,7 @@ pub(super) const SEGMENTS: i32 = 4;
 /// Pages that wait for the reader, so that memory stays bounded.
 const PAGES: usize = 2;
 
-/// An item as text by attribute name. An attribute that is no text and no number is not one of ours.
+/// An item as text by attribute name.
 pub(super) type Text = BTreeMap<String, String>;
 
 /// Gives each page of the log to `each`, with the number of its segment. A stream's items come in order.
@@ -28,7 +31,7 @@ pub(super) async fn scan(
     let (pages, mut told) = mpsc::channel(PAGES);
     let reading = try_join_all((0..SEGMENTS).map(|segment| read(context, &table, segment, pages.clone())));
     drop(pages);
-    let mut progress = Progress::of(what, None);
+    let mut progress = Progress::of(what, rough_size(context, &table).await);
     let taking = async {
         while let Some((segment, page)) = told.recv().await {
             progress.add(page.len() as u64);
@@ -50,7 +53,7 @@ async fn read(
     let mut pages = scan.segment(segment).total_segments(SEGMENTS).into_paginator().send();
     while let Some(page) = pages.next().await {
         let items = page.map_err(unavailable)?.items.unwrap_or_default();
-        let page = items.into_iter().map(text).collect();
+        let page = items.into_iter().map(attributes_of).collect();
         if told.send((usize::try_from(segment).unwrap_or_default(), page)).await.is_err() {
             // Whoever takes them has failed and says why.
             return Ok(());
@@ -59,10 +62,9 @@ async fn read(
     Ok(())
 }
 
-fn text(item: HashMap<String, AttributeValue>) -> Text {
-    let text = |value| match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text,
-        _ => "neither text nor a number".to_owned(),
-    };
-    item.into_iter().map(|(name, value)| (name, text(value))).collect()
+/// How many commits there are, as the table counted them in the last hours; nothing where that cannot be had.
+async fn rough_size(context: &Context, table: &str) -> Option<u64> {
+    let described = context.aws.dynamodb.describe_table().table_name(table).send().await.ok()?;
+    let size = u64::try_from(described.table?.item_count?).ok()?;
+    (size > 0).then_some(size)
 }

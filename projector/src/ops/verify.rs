@@ -1,16 +1,35 @@
 mod file;
 mod online;
 mod report;
+mod views;
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use aws_lc_rs::signature::ED25519_PUBLIC_KEY_LEN;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use events::verify::{Verifier, Wrong};
+use events::{
+    checkpoint::Head,
+    stream::StreamId,
+    verify::{Verifier, Wrong},
+};
 use platform::{settings::Settings, store::decode_attributes};
 
 pub(super) use self::{online::whole_log, report::Report};
-use super::{Verdict, scan::Text};
+use super::{
+    Verdict,
+    checkpoints::{Checkpoints, faults, fits},
+    scan::Text,
+};
+
+/// Streams that are looked at once.
+const AT_ONCE: usize = 8;
+
+/// What is said when the auditor has a key and finds nothing that was signed with it.
+const NOTHING_SIGNED: &str = "there is none, so nothing vouches for the log";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -30,8 +49,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let key = arguments.checkpoint_key.as_deref().map(|key| BASE64.decode(key)).transpose();
     let key = key.context("the checkpoint key is not base64")?;
+    let is_key = key.as_ref().is_none_or(|key| key.len() == ED25519_PUBLIC_KEY_LEN);
+    ensure!(is_key, "the checkpoint key has not the {ED25519_PUBLIC_KEY_LEN} bytes of a public key of Ed25519");
     let report = match &arguments.file {
-        Some(file) => file::check(file, key)?,
+        Some(file) => file::check(file, key.as_deref())?,
         None => Box::pin(online::check(&arguments.settings, key)).await?,
     };
     report.print(arguments.json)?;
@@ -39,11 +60,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
 }
 
 /// Takes what was read as a commit, or notes that it is none.
-fn take(
-    verifier: &mut Verifier,
-    text: &Text,
-    signed: &std::collections::HashMap<events::stream::StreamId, events::checkpoint::Head>,
-) {
+fn take(verifier: &mut Verifier, text: &Text, signed: &HashMap<StreamId, Head>) {
     match decode_attributes(text) {
         Ok(commit) => verifier.take(&commit, text, signed.get(&commit.stream)),
         Err(error) => {
@@ -51,5 +68,19 @@ fn take(
             let place = format!("{} at {}", named("stream"), named("version"));
             verifier.note(place, Wrong::Undecodable(error.to_string()));
         }
+    }
+}
+
+/// Notes what is wrong with the checkpoints, by a public key, and with the heads of the last one.
+fn note_checkpoints(verifier: &mut Verifier, checkpoints: &Checkpoints, heads: &BTreeMap<StreamId, Head>, key: &[u8]) {
+    let mut wrong = checkpoints.unreadable.clone();
+    wrong.extend(faults(&checkpoints.signed, key));
+    if let Some(last) = checkpoints.signed.last()
+        && !fits(&last.checkpoint, heads)
+    {
+        wrong.push(format!("the heads are not those that checkpoint {} signed", last.checkpoint.number));
+    }
+    for wrong in wrong {
+        verifier.note("the checkpoints", Wrong::Whole(wrong));
     }
 }

@@ -39,8 +39,8 @@ pub enum Replaced {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// The table does not answer, or not in time.
-    #[error("the lease table does not answer")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the lease table does not answer: {0}")]
+    Unavailable(Box<dyn Error + Send + Sync>),
     /// A row is not as we write them.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

@@ -65,17 +65,17 @@ pub enum SourceError {
     #[error("records were trimmed before they were read")]
     Trimmed,
     /// Too many calls.
-    #[error("the stream throttles")]
-    Throttled(#[source] Cause),
+    #[error("the stream throttles: {0}")]
+    Throttled(Cause),
     /// No such table, stream or shard.
-    #[error("the table, stream or shard does not exist")]
-    NotFound(#[source] Cause),
+    #[error("the table, stream or shard does not exist: {0}")]
+    NotFound(Cause),
     /// The log's table has no stream.
     #[error("the log's table has no stream")]
     NoStream,
     /// No answer, or an error inside AWS.
-    #[error("the stream does not answer")]
-    Unavailable(#[source] Cause),
+    #[error("the stream does not answer: {0}")]
+    Unavailable(Cause),
     /// An answer without something that has to be there, such as the new image when the stream has another view type.
     #[error("the stream's answer lacks {0}")]
     Incomplete(&'static str),

@@ -8,85 +8,108 @@ use std::{
 use anyhow::Context as _;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use events::{
-    checkpoint::parse_line,
+    checkpoint::{Head, parse_line},
+    stream::StreamId,
     verify::{Verifier, Wrong},
 };
 
-use super::{Report, report::younger, take};
+use super::{NOTHING_SIGNED, Report, note_checkpoints, report::younger, take};
 use crate::ops::{
-    archive::{FORMAT, Line},
-    checkpoints::{Signed, faults, fits},
+    archive::{Counts, FORMAT, Line},
+    checkpoints::Checkpoints,
     progress::Progress,
 };
 
-/// Lines between two looks of the progress.
-const STEP: u64 = 1_000;
+/// What was read of a file so far.
+#[derive(Debug, Default)]
+struct Reading {
+    verifier: Verifier,
+    /// The key of the checkpoints, as the file states it.
+    stated: Option<Vec<u8>>,
+    checkpoints: Checkpoints,
+    signed: HashMap<StreamId, Head>,
+    counts: Counts,
+    ended: bool,
+}
 
 /// Checks an exported file. Needs neither a network nor a secret.
-pub(super) fn check(path: &Path, key: Option<Vec<u8>>) -> anyhow::Result<Report> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut verifier = Verifier::default();
-    let (mut stated, mut counted, mut ended) = (None, 0, false);
-    let (mut checkpoints, mut heads): (Vec<Signed>, BTreeMap<_, _>) = (Vec::new(), BTreeMap::new());
-    let mut signed = HashMap::new();
-    let mut progress = Progress::of("verifying", None);
+pub(super) fn check(path: &Path, key: Option<&[u8]>) -> anyhow::Result<Report> {
+    let unreadable = || format!("cannot read {}", path.display());
+    let file = File::open(path).with_context(unreadable)?;
+    let mut progress = Progress::of("verifying (bytes)", file.metadata().ok().map(|file| file.len()));
+    let mut reading = Reading::default();
     for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
-        if number % STEP == 0 {
-            progress.add(STEP);
+        let line = line.with_context(unreadable)?;
+        progress.add(line.len() as u64 + 1);
+        if let Err(wrong) = reading.take(number, &line) {
+            reading.verifier.note(format!("line {number}"), Wrong::Whole(wrong));
         }
-        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
-        let place = format!("line {number}");
-        if ended {
-            verifier.note(place, Wrong::Whole("there is something behind the end".to_owned()));
-            continue;
+    }
+    Ok(reading.report(key))
+}
+
+impl Reading {
+    /// Takes a line; the error is what is wrong with it as a part of the file.
+    fn take(&mut self, number: u64, line: &[u8]) -> Result<(), String> {
+        if self.ended {
+            return Err("there is something behind the end".to_owned());
         }
-        match serde_json::from_slice(&line) {
-            Ok(Line::Made { format, checkpoint_key, .. }) if format == FORMAT && number == 1 => {
-                stated = BASE64.decode(checkpoint_key).ok();
+        let line = serde_json::from_slice(line).map_err(|_| "cannot be read as a line of an export".to_owned())?;
+        // What was signed must be known before the first commit is compared with it.
+        let late = self.counts.commits > 0;
+        match line {
+            Line::Made { format, checkpoint_key, .. } if format == FORMAT && number == 1 => {
+                self.stated = BASE64.decode(checkpoint_key).ok();
             }
-            Ok(Line::Checkpoint(checkpoint)) => checkpoints.push(checkpoint),
-            Ok(Line::Head(text)) => match parse_line(&text) {
-                Some((stream, head)) => {
-                    heads.insert(stream, head);
-                    signed.insert(stream, head);
+            Line::Made { .. } => return Err("is not how an export begins that this build can read".to_owned()),
+            _ if number == 1 => return Err("is not how an export begins".to_owned()),
+            Line::Checkpoint(_) | Line::Head(_) if late => return Err("comes behind the first commit".to_owned()),
+            Line::Checkpoint(checkpoint) => {
+                self.counts.checkpoints += 1;
+                self.checkpoints.signed.push(checkpoint);
+            }
+            Line::Head(text) => {
+                self.counts.heads += 1;
+                let (stream, head) = parse_line(&text).ok_or("cannot be read as a head")?;
+                self.signed.insert(stream, head);
+            }
+            Line::Commit(text) => {
+                self.counts.commits += 1;
+                take(&mut self.verifier, &text, &self.signed);
+            }
+            Line::End(counts) => {
+                self.ended = true;
+                if counts != self.counts {
+                    let (was, is) = (counts.commits, self.counts.commits);
+                    return Err(format!("not all that was exported is here: {is} commits of {was}"));
                 }
-                None => verifier.note(place, Wrong::Whole("cannot be read as a head".to_owned())),
-            },
-            Ok(Line::Commit(text)) => {
-                counted += 1;
-                take(&mut verifier, &text, &signed);
-            }
-            Ok(Line::End { commits }) => {
-                ended = true;
-                if commits != counted {
-                    verifier.note(place, Wrong::Whole(format!("{commits} commits were exported, {counted} are here")));
-                }
-            }
-            Ok(Line::Made { .. }) | Err(_) => {
-                verifier.note(place, Wrong::Whole("cannot be read as a line of an export".to_owned()));
             }
         }
+        Ok(())
     }
-    if !ended {
-        verifier.note("the file", Wrong::Whole("it breaks off before its end".to_owned()));
+
+    fn report(mut self, key: Option<&[u8]>) -> Report {
+        let whole = |what: &str| Wrong::Whole(what.to_owned());
+        if !self.ended {
+            self.verifier.note("the file", whole("it breaks off before its end"));
+        }
+        if key.is_some() && key != self.stated.as_deref() {
+            self.verifier.note("the file", whole("it states another key for its checkpoints"));
+        }
+        if key.is_some() && self.checkpoints.signed.is_empty() {
+            self.verifier.note("the checkpoints", whole(NOTHING_SIGNED));
+        }
+        let heads: BTreeMap<StreamId, Head> = self.signed.clone().into_iter().collect();
+        let trusted = key.or(self.stated.as_deref()).unwrap_or_default().to_vec();
+        note_checkpoints(&mut self.verifier, &self.checkpoints, &heads, &trusted);
+        self.verifier.compare(&self.signed);
+        let younger = younger(&self.verifier, &self.signed);
+        let mut report = Report { checkpoints: self.counts.checkpoints, younger, ..Report::of(&self.verifier) };
+        if key.is_none() {
+            report
+                .notes
+                .push("the checkpoints' key is the file's own; give --checkpoint-key to be sure of it".to_owned());
+        }
+        report
     }
-    let mut notes = Vec::new();
-    if key.is_none() {
-        notes.push("the checkpoints' key is the file's own; give --checkpoint-key to be sure of it".to_owned());
-    } else if key != stated {
-        verifier.note("the file", Wrong::Whole("it states another key for its checkpoints".to_owned()));
-    }
-    for fault in faults(&checkpoints, &key.or(stated).unwrap_or_default()) {
-        verifier.note("the checkpoints", Wrong::Whole(fault));
-    }
-    if let Some(last) = checkpoints.last()
-        && !fits(&last.checkpoint, &heads)
-    {
-        let number = last.checkpoint.number;
-        verifier
-            .note("the checkpoints", Wrong::Whole(format!("the heads are not those that checkpoint {number} signed")));
-    }
-    verifier.compare(&signed);
-    let younger = younger(&verifier, &signed);
-    Ok(Report { checkpoints: checkpoints.len() as u64, younger, notes, ..Report::of(&verifier) })
 }

@@ -3,38 +3,32 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_lc_rs::signature::KeyPair;
 use events::{
     checkpoint::Head,
-    notification::{Notification, NotificationState},
-    role::{Role, RoleState},
+    notification::Notification,
+    role::Role,
     session::Session,
     stream::{Category, StreamId},
-    user::{User, UserState},
+    user::User,
     verify::{Verifier, Wrong},
-    views::Row,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
-    rows::Rows,
     settings::Settings,
     store::{CarriedStates, StoreError},
-    tables::{NOTIFICATIONS, ROLES, USERS},
 };
 
-use super::{Report, report::younger, take};
+use super::{AT_ONCE, NOTHING_SIGNED, Report, note_checkpoints, report::younger, take, views};
 use crate::ops::{
-    checkpoints::{self, Signed, faults, fits},
-    claims, connect,
+    checkpoints::{self, Checkpoints},
+    connect,
     progress::Progress,
     scan::{SEGMENTS, scan},
 };
 
-/// Streams that are looked at once.
-const AT_ONCE: usize = 8;
-
 /// The log as it is, and what vouches for it.
 pub(in crate::ops) struct Checked {
     pub(in crate::ops) verifier: Verifier,
-    pub(in crate::ops) checkpoints: Vec<Signed>,
+    pub(in crate::ops) checkpoints: Checkpoints,
     signed: HashMap<StreamId, Head>,
     /// Streams with commits that carry the folded state.
     carrying: BTreeSet<StreamId>,
@@ -43,7 +37,7 @@ pub(in crate::ops) struct Checked {
 /// Checks every chain, and the checkpoints by their key.
 pub(in crate::ops) async fn whole_log(context: &Context, key: &[u8]) -> anyhow::Result<Checked> {
     let checkpoints = checkpoints::load(context).await?;
-    let heads: BTreeMap<StreamId, Head> = match checkpoints.last() {
+    let heads: BTreeMap<StreamId, Head> = match checkpoints.signed.last() {
         Some(last) => checkpoints::heads(context, last).await?,
         None => BTreeMap::new(),
     };
@@ -60,16 +54,7 @@ pub(in crate::ops) async fn whole_log(context: &Context, key: &[u8]) -> anyhow::
     .await?;
     let mut verifier = Verifier::default();
     parts.into_iter().for_each(|part| verifier.merge(part));
-    for fault in faults(&checkpoints, key) {
-        verifier.note("the checkpoints", Wrong::Whole(fault));
-    }
-    if let Some(last) = checkpoints.last()
-        && !fits(&last.checkpoint, &heads)
-    {
-        let number = last.checkpoint.number;
-        verifier
-            .note("the checkpoints", Wrong::Whole(format!("the heads are not those that checkpoint {number} signed")));
-    }
+    note_checkpoints(&mut verifier, &checkpoints, &heads, key);
     verifier.compare(&signed);
     Ok(Checked { verifier, checkpoints, signed, carrying })
 }
@@ -77,40 +62,48 @@ pub(in crate::ops) async fn whole_log(context: &Context, key: &[u8]) -> anyhow::
 pub(super) async fn check(settings: &Settings, key: Option<Vec<u8>>) -> anyhow::Result<Report> {
     let (context, secrets) = connect(settings).await?;
     let own = secrets.checkpoints()?.public_key().as_ref().to_vec();
-    let Checked { mut verifier, checkpoints, signed, carrying } = whole_log(&context, &key.unwrap_or(own)).await?;
+    let trusted = key.as_deref().unwrap_or(&own);
+    let Checked { mut verifier, checkpoints, signed, carrying } = whole_log(&context, trusted).await?;
+    if key.is_some() && checkpoints.signed.is_empty() {
+        verifier.note("the checkpoints", Wrong::Whole(NOTHING_SIGNED.to_owned()));
+    }
     let heads = verifier.heads();
 
     let states = carried_states(&context, &mut verifier, carrying.into_iter().collect()).await?;
     let young =
         heads.iter().filter(|(stream, head)| signed.get(stream).is_none_or(|signed| signed.version < head.version));
     let young: Vec<StreamId> = young.map(|(stream, _)| *stream).collect();
-    for drift in claims::drift(&context, &young, false).await? {
-        verifier.note(drift.place.clone(), Wrong::Whole(drift.to_string()));
-    }
-    let mut behind = 0;
-    for stream in &young {
-        behind += row(&context, &mut verifier, *stream, heads[stream]).await?;
-    }
+    let behind = views::compare(&context, &mut verifier, &heads, &young).await?;
     let younger = younger(&verifier, &signed);
-    let mut notes = Vec::new();
-    if behind > 0 {
-        notes.push(format!("{behind} rows of the read models are not there yet, or older than the log"));
-    }
-    let checkpoints = checkpoints.len() as u64;
-    Ok(Report { checkpoints, younger, states: Some(states), notes, ..Report::of(&verifier) })
+    let checkpoints = checkpoints.signed.len() as u64;
+    let mut report = Report { checkpoints, younger, states: Some(states.right), ..Report::of(&verifier) };
+    let notes = [
+        (behind, "rows of the read models are not there yet, or older than the log"),
+        (states.erased, "carried states cannot be opened, for their subjects are erased"),
+        (states.old, "carried states are of another shape than this build's, which ignores them"),
+    ];
+    let notes = notes.iter().filter(|(count, _)| *count > 0);
+    report.notes.extend(notes.map(|(count, what)| format!("{count} {what}")));
+    Ok(report)
 }
 
-async fn carried_states(context: &Context, verifier: &mut Verifier, streams: Vec<StreamId>) -> anyhow::Result<u64> {
+async fn carried_states(
+    context: &Context,
+    verifier: &mut Verifier,
+    streams: Vec<StreamId>,
+) -> anyhow::Result<CarriedStates> {
     let mut progress = Progress::of("folding again", Some(streams.len() as u64));
     let mut checked = stream::iter(streams)
         .map(|stream| async move { carried_state(context, stream).await.map(|states| (stream, states)) })
         .buffer_unordered(AT_ONCE);
-    let mut right = 0;
+    let mut all = CarriedStates::default();
     while let Some((stream, states)) = checked.try_next().await? {
         progress.add(1);
         match states {
             Ok(states) => {
-                right += states.right;
+                all.right += states.right;
+                all.erased += states.erased;
+                all.old += states.old;
                 for version in states.wrong {
                     let wrong = "the state that it carries is not the fold of what came before".to_owned();
                     verifier.note(format!("{stream} at {version}"), Wrong::Whole(wrong));
@@ -119,7 +112,7 @@ async fn carried_states(context: &Context, verifier: &mut Verifier, streams: Vec
             Err(why) => verifier.note(stream.to_string(), Wrong::Undecodable(why)),
         }
     }
-    Ok(right)
+    Ok(all)
 }
 
 /// A stream that cannot be folded is a finding; a table that does not answer is none.
@@ -132,48 +125,8 @@ async fn carried_state(context: &Context, stream: StreamId) -> Result<Result<Car
         Category::Session => store.check_carried::<Session>(stream).await,
     };
     match states {
-        Err(error @ StoreError::Unavailable(_)) => Err(error),
+        Err(error) if error.is_outage() => Err(error),
         Err(error) => Ok(Err(error.to_string())),
         Ok(states) => Ok(Ok(states)),
     }
-}
-
-/// Compares a stream's row with the log. Gives 1 if the row is behind, which is no fault by itself.
-async fn row(context: &Context, verifier: &mut Verifier, stream: StreamId, head: Head) -> anyhow::Result<u64> {
-    let (tables, names) = (&context.aws.dynamodb, &context.names);
-    match stream.category {
-        Category::User => {
-            compare::<UserState>(context, &Rows::new(tables.clone(), names, &USERS), verifier, stream, head).await
-        }
-        Category::Role => {
-            compare::<RoleState>(context, &Rows::new(tables.clone(), names, &ROLES), verifier, stream, head).await
-        }
-        Category::Notification => {
-            let rows = Rows::new(tables.clone(), names, &NOTIFICATIONS);
-            compare::<NotificationState>(context, &rows, verifier, stream, head).await
-        }
-        Category::Session => Ok(0),
-    }
-}
-
-async fn compare<R: Row>(
-    context: &Context,
-    rows: &Rows<R>,
-    verifier: &mut Verifier,
-    stream: StreamId,
-    head: Head,
-) -> anyhow::Result<u64> {
-    let Some(row) = rows.get(stream.id, true).await? else { return Ok(1) };
-    let folded = match context.store().load::<R::Rules>(stream, Some(row.version())).await {
-        Ok(folded) => folded,
-        Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
-        // Said already where the chain was checked.
-        Err(_) => return Ok(0),
-    };
-    if folded.version != row.version() {
-        verifier.note(stream.to_string(), Wrong::Whole("its row is newer than the log".to_owned()));
-    } else if folded.state.as_ref() != Some(&row) {
-        verifier.note(stream.to_string(), Wrong::Whole("its row is not the fold of the log".to_owned()));
-    }
-    Ok(u64::from(row.version() < head.version))
 }

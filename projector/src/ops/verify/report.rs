@@ -26,6 +26,7 @@ impl Report {
             streams: verifier.heads().len() as u64,
             found: verifier.found(),
             findings: verifier.findings().to_vec(),
+            notes: unknown(verifier),
             ..Self::default()
         }
     }
@@ -68,6 +69,12 @@ impl Report {
         println!("{}", if self.found == 0 { "all is well".to_owned() } else { format!("{} wrong", self.found) });
         Ok(())
     }
+}
+
+fn unknown(verifier: &Verifier) -> Vec<String> {
+    let unknown = verifier.unknown();
+    let note = format!("{unknown} events are of types that this build cannot read: a later one may have written them");
+    (unknown > 0).then_some(note).into_iter().collect()
 }
 
 /// Commits beyond what a checkpoint signed.
