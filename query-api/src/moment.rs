@@ -10,7 +10,10 @@ use events::{
     stream::{StreamId, Version},
 };
 use platform::{
-    http::Problem,
+    http::{
+        Problem,
+        consistency::{AtLeast, version_beyond_the_stream},
+    },
     store::{EventStore, Range},
 };
 use serde::Deserialize;
@@ -24,7 +27,7 @@ use crate::{list::invalid_query, state::AppState};
 #[into_params(parameter_in = Query)]
 pub struct AsOf {
     /// The state as it was at this moment (RFC 3339), not later than now; as it is now unless said otherwise.
-    #[param(nullable = false)]
+    #[param(nullable = false, example = "2026-01-05T00:00:00Z")]
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -40,29 +43,47 @@ impl<S: Send + Sync> FromRequestParts<S> for AsOf {
 /// The state of a stream at `at`.
 ///
 /// # Errors
-/// 400 when the moment is still to come; 404 when the stream had not begun; 410 when its subject is erased by now; or 503.
+/// As [`find_at`]; 404 when the stream had not begun.
 pub async fn state_at<D: Decider>(
     state: &AppState,
     stream: StreamId,
     at: DateTime<Utc>,
+    at_least: &AtLeast,
 ) -> Result<D::State, Problem> {
+    find_at::<D>(state, stream, at, at_least).await?.ok_or_else(Problem::not_found)
+}
+
+/// The state of a stream at `at`, if it had begun by then. What is read of it is always the newest, so that a token can
+/// only say too much.
+///
+/// # Errors
+/// 400 when the moment is still to come, or when the stream has no such version; 410 when its subject is erased by now;
+/// or 503.
+pub async fn find_at<D: Decider>(
+    state: &AppState,
+    stream: StreamId,
+    at: DateTime<Utc>,
+    at_least: &AtLeast,
+) -> Result<Option<D::State>, Problem> {
     if at > state.context.clock.now() {
         return Err(invalid_query().detail("at lies in the future"));
     }
     let store = state.context.store();
     let now = store.load::<D>(stream, None).await?;
-    let recorded_at = now.recorded_at.ok_or_else(Problem::not_found)?;
+    if at_least.of(stream).is_some_and(|least| now.version < least) {
+        return Err(version_beyond_the_stream());
+    }
+    let Some(recorded_at) = now.recorded_at else { return Ok(None) };
     if D::is_erased(&now.state) {
         return Err(Problem::erased());
     }
     if recorded_at <= at {
-        return Ok(now.state);
+        return Ok(Some(now.state));
     }
-    let version = last_before(store, stream, now.version, at).await?;
-    if version == Version::NONE {
-        return Err(Problem::not_found());
+    match last_before(store, stream, now.version, at).await? {
+        Version::NONE => Ok(None),
+        version => Ok(Some(store.load::<D>(stream, Some(version)).await?.state)),
     }
-    Ok(store.load::<D>(stream, Some(version)).await?.state)
 }
 
 /// The last version of a stream that was recorded at `at` or before; `end` and what follows it were recorded later.

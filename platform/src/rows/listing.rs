@@ -138,10 +138,8 @@ impl<R: Row> Rows<R> {
         }
         let wanted = i32::from(size.get()) + 1;
         let buckets = try_join_all((0..BUCKETS).map(|bucket| {
-            let partition = listing.facet.map_or_else(
-                || items::bucket_of_all(bucket),
-                |facet| items::bucket_of(facet, bucket),
-            );
+            let partition =
+                listing.facet.map_or_else(|| items::bucket_of_all(bucket), |facet| items::bucket_of(facet, bucket));
             let (index, descending) = (index(listing.order), listing.descending);
             let stretch = Stretch { index, partition, from: &from, to: &to, descending };
             async move { self.query(&stretch, wanted).await }

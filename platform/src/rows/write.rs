@@ -28,7 +28,11 @@ impl<R: Row> Rows<R> {
         let entries = items::entries(row);
         let former = before.map(items::entries).unwrap_or_default();
         let version = before.map_or(Version::NONE, Row::version);
-        if entries == former { self.put_alone(item, version).await } else { self.put_with(item, version, entries, former).await }
+        if entries == former {
+            self.put_alone(item, version).await
+        } else {
+            self.put_with(item, version, entries, former).await
+        }
     }
 
     /// Everything that a row puts into the table, for whoever fills a table otherwise than commit by commit.
@@ -67,7 +71,8 @@ impl<R: Row> Rows<R> {
             .build()?;
         let mut actions = vec![TransactWriteItem::builder().put(row).build()];
         for gone in former.keys().filter(|key| !entries.contains_key(*key)) {
-            let delete = Delete::builder().table_name(&self.table).key("id", AttributeValue::S(gone.clone())).build()?;
+            let delete =
+                Delete::builder().table_name(&self.table).key("id", AttributeValue::S(gone.clone())).build()?;
             actions.push(TransactWriteItem::builder().delete(delete).build());
         }
         for (_, entry) in entries.into_iter().filter(|(key, entry)| former.get(key) != Some(entry)) {
@@ -78,9 +83,10 @@ impl<R: Row> Rows<R> {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                    if cancelled.cancellation_reasons().iter().any(|reason| {
-                        reason.code().is_some_and(|code| FASTER.contains(&code))
-                    }) =>
+                    if cancelled
+                        .cancellation_reasons()
+                        .iter()
+                        .any(|reason| reason.code().is_some_and(|code| FASTER.contains(&code))) =>
                 {
                     Ok(false)
                 }

@@ -42,7 +42,7 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_READ)?;
     let role = match as_of.at {
-        Some(at) => moment::state_at::<Role>(&state, id.into(), at).await?,
+        Some(at) => moment::state_at::<Role>(&state, id.into(), at, &at_least).await?,
         None => fresh::row(&state.roles, state.context.store(), id.0, at_least.of(id.into())).await?,
     };
     let role = role.ok_or_else(Problem::not_found)?;
