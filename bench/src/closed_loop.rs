@@ -11,6 +11,17 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// A round of which only the rate is known.
+    pub(crate) fn of_rate(rate: f64) -> Self {
+        Self { rate, latencies: Vec::new() }
+    }
+
+    /// A round of which only the latencies are of interest.
+    pub(crate) fn of_latencies(mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self { rate: f64::NAN, latencies }
+    }
+
     /// A quantile of the latencies, in milliseconds.
     pub(crate) fn milliseconds(&self, quantile: f64) -> f64 {
         #[expect(

@@ -4,12 +4,16 @@
 
 mod closed_loop;
 mod length;
+mod projection;
+mod projector;
 mod raw;
+mod raw_projector;
 mod report;
 mod stage;
 mod update;
+mod visible;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::{report::Report, stage::Stage};
 
@@ -17,6 +21,11 @@ use crate::{report::Report, stage::Stage};
 #[derive(Debug, Parser)]
 #[command(name = "bench-fieldfuze")]
 struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// Which cells; all unless said otherwise.
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection"])]
+    cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
     clients: Vec<usize>,
@@ -28,16 +37,51 @@ struct Arguments {
     seconds: u64,
 }
 
+/// What this program starts itself as.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// A projector.
+    #[command(hide = true)]
+    Projector,
+    /// What stands beside it.
+    #[command(hide = true)]
+    RawProjector {
+        /// The record after which to begin.
+        after: String,
+        /// How many to project.
+        count: usize,
+        /// Told apart from other rounds.
+        round: u64,
+    },
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let mut report = Report::default();
-    for clients in &arguments.clients {
-        let stage = Stage::start(*clients).await?;
-        update::measure(&stage, &arguments, *clients, &mut report).await?;
-        stage.stop().await;
+    match &arguments.part {
+        Some(Part::Projector) => projector::run().await,
+        Some(Part::RawProjector { after, count, round }) => raw_projector::run(after, *count, *round).await,
+        None => measure(&arguments).await,
     }
-    length::measure(&arguments, &mut report).await?;
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    for cell in &arguments.cells {
+        match cell.as_str() {
+            "update" => {
+                for clients in &arguments.clients {
+                    let stage = Stage::start(*clients).await?;
+                    update::measure(&stage, arguments, *clients, &mut report).await?;
+                    stage.stop().await;
+                }
+            }
+            "length" => length::measure(arguments, &mut report).await?,
+            "visible" => visible::measure(arguments, &mut report).await?,
+            "projection" => projection::measure(arguments, &mut report).await?,
+            other => anyhow::bail!("there is no cell {other}"),
+        }
+    }
     print!("{}", report.table());
     report.save()
 }

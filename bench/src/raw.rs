@@ -18,13 +18,8 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn new(url: &str, clients: usize, round: u64) -> Self {
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(url)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "bench"));
         let versions = (0..clients).map(|_| AtomicU64::new(0)).collect();
-        Self { client: Client::from_conf(config.build()), versions, round }
+        Self { client: client(url), versions, round }
     }
 
     pub(crate) async fn append(&self, client: usize) -> anyhow::Result<()> {
@@ -57,4 +52,28 @@ impl Raw {
             .await?;
         Ok(())
     }
+}
+
+/// A client of the engine's tables.
+pub(crate) fn client(url: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials());
+    Client::from_conf(config.build())
+}
+
+/// A client of the engine's streams.
+pub(crate) fn streams(url: &str) -> aws_sdk_dynamodbstreams::Client {
+    let config = aws_sdk_dynamodbstreams::Config::builder()
+        .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials());
+    aws_sdk_dynamodbstreams::Client::from_conf(config.build())
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("local", "local", None, None, "bench")
 }

@@ -22,6 +22,15 @@ struct Line {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     lines: Vec<Line>,
+    figures: Vec<Figure>,
+}
+
+/// What has no peer: the median of its rounds, and all of them.
+#[derive(Debug, Serialize)]
+struct Figure {
+    what: String,
+    median: f64,
+    rounds: Vec<f64>,
 }
 
 impl Report {
@@ -41,6 +50,11 @@ impl Report {
         });
     }
 
+    /// Adds a figure without a peer.
+    pub(crate) fn figure(&mut self, what: impl Into<String>, rounds: &[f64]) {
+        self.figures.push(Figure { what: what.into(), median: median(rounds.to_vec()), rounds: rounds.to_vec() });
+    }
+
     /// As Markdown.
     pub(crate) fn table(&self) -> String {
         let mut text = String::from(
@@ -53,6 +67,11 @@ impl Report {
                 text,
                 "| {cell} | {clients} | {rate:.0} | {peer_rate:.0} | **{ratio:.2}** | {p50_ms:.2} | {p99_ms:.2} | {peer_p50_ms:.2} | {peer_p99_ms:.2} |"
             );
+        }
+        text.push_str("\n| figure | median | rounds |\n|---|---|---|\n");
+        for Figure { what, median, rounds } in &self.figures {
+            let rounds: Vec<String> = rounds.iter().map(|value| format!("{value:.1}")).collect();
+            let _ = writeln!(text, "| {what} | **{median:.1}** | {} |", rounds.join(", "));
         }
         text
     }

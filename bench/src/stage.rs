@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
 use command_api::{config::Config, state::AppState};
 use dev::{engines::Engines, ports::Ports, seed};
 use platform::{clock::Clock, lifecycle::Shutdown};
@@ -9,19 +10,24 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::raw;
+
 const PASSWORD: &str = "a password of the bench";
 
-/// A fresh engine with command-api before it, and one user for each client. No projector: what is measured is the write.
+/// A fresh engine with command-api before it, and one user for each client. No projector
+/// unless a cell starts one.
 pub(crate) struct Stage {
     pub(crate) engines: Engines,
     pub(crate) http: Client,
     pub(crate) base: String,
     pub(crate) token: String,
     pub(crate) users: Vec<String>,
+    /// A client of the engine itself.
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     /// Makes each request another one.
     pub(crate) serial: AtomicU64,
     shutdown: Shutdown,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Stage {
@@ -47,7 +53,8 @@ impl Stage {
         let answer: Value = http.post(format!("{base}/v1/auth/login")).json(&sign_in).send().await?.json().await?;
         let token = answer["access_token"].as_str().context("no token")?.to_owned();
         let serial = AtomicU64::new(0);
-        let mut stage = Self { engines, http, base, token, users: Vec::new(), serial, shutdown, _directory: directory };
+        let dynamodb = raw::client(&engines.dynamodb_url());
+        let mut stage = Self { engines, dynamodb, http, base, token, users: Vec::new(), serial, shutdown, directory };
         for number in 0..users {
             stage.users.push(stage.register(number).await?);
         }
@@ -65,6 +72,29 @@ impl Stage {
         let request = self.http.post(format!("{}/v1/users", self.base)).bearer_auth(&self.token).json(&user);
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
         Ok(answer["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Changes a user's first name, and gives the version that this made.
+    pub(crate) async fn rename(&self, user: usize, name: &str) -> anyhow::Result<u64> {
+        let path = format!("{}/v1/users/{}", self.base, self.users[user]);
+        let request = self.http.patch(path).bearer_auth(&self.token).header("if-match", "*");
+        let answer = request.json(&json!({ "first_name": name })).send().await?.error_for_status()?;
+        answer.json::<Value>().await?["version"].as_u64().context("no version")
+    }
+
+    /// The version of a user that the read model shows; 0 without a row.
+    pub(crate) async fn shown(&self, user: usize) -> anyhow::Result<u64> {
+        let id = AttributeValue::S(format!("1#{}", self.users[user]));
+        let row = self.dynamodb.get_item().table_name("users1").key("id", id).send().await?.item;
+        match row.and_then(|mut row| row.remove("version")) {
+            Some(AttributeValue::N(version)) => Ok(version.parse()?),
+            _ => Ok(0),
+        }
+    }
+
+    /// What services in other processes are told.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        self.engines.environment(self.directory.path(), &self.base)
     }
 
     pub(crate) fn next(&self) -> u64 {

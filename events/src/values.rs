@@ -34,9 +34,13 @@ impl Invalid {
     }
 }
 
-/// A text newtype: parsing is the only way in, serde goes through it, and `Debug` shows a personal value's name only.
+/// A text newtype: parsing is the only way in, serde goes through it (or through the function that is named), and
+/// `Debug` shows a personal value's name only.
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident, $shown:literal) => {
+        $crate::values::text_value! { $(#[$doc])* $name, $shown, parse }
+    };
+    ($(#[$doc:meta])* $name:ident, $shown:literal, $stored:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -61,7 +65,7 @@ macro_rules! text_value {
             type Error = $crate::values::Invalid;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
-                Self::parse(&text)
+                Self::$stored(&text)
             }
         }
 

@@ -86,7 +86,8 @@ pub struct Config {
     pub poll: Duration,
     /// How long a lease's counter has to stand still before others take the lease; renewed every third of it.
     pub lease_time: Duration,
-    /// How often the lease table is looked at.
+    /// How often the lease table is looked at: what a lease that was given up waits at most for its next owner. A hand-over
+    /// is to pause the feed for less than a second, with the last batch and the first page.
     pub look: Duration,
     /// How long an owner may take to finish its batch after somebody asked for its lease; then it is taken.
     pub hand_over_time: Duration,
@@ -100,7 +101,7 @@ impl Default for Config {
         Self {
             poll: Duration::from_millis(200),
             lease_time: Duration::from_secs(10),
-            look: Duration::from_secs(1),
+            look: Duration::from_millis(500),
             hand_over_time: Duration::from_secs(30),
             survey: Duration::from_mins(1),
         }

@@ -8,6 +8,8 @@ mod cost;
 mod crash;
 mod erase;
 mod faults;
+mod freshness;
+mod hand_over;
 mod history;
 mod import;
 mod kms;

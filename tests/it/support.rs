@@ -3,7 +3,11 @@
 pub mod behind;
 pub mod engine;
 pub mod faults;
+pub mod feed_watch;
+pub mod parts;
 pub mod process;
+pub mod projector;
+pub mod stale_index;
 pub mod store;
 pub mod wiretap;
 

@@ -52,6 +52,12 @@ impl Sightings {
             .map_or(Duration::ZERO, |seen| began.saturating_duration_since(seen.since))
     }
 
+    /// When the next of the leases that others hold runs out if its counter goes on standing still.
+    pub fn next_expiry(&self, me: Uuid, lease_time: Duration, now: Instant) -> Option<Instant> {
+        let others = self.0.values().filter(|seen| seen.owner.is_some_and(|owner| owner != me));
+        others.map(|seen| seen.since + lease_time).filter(|expiry| *expiry > now).min()
+    }
+
     /// For how long the request on a lease has been there for certain; zero without one.
     pub fn wanted(&self, lease: &Lease, began: Instant) -> Duration {
         self.0
@@ -93,6 +99,23 @@ mod tests {
         seen.observe(std::slice::from_ref(&renewed), start + SECOND);
         assert_eq!(seen.wanted(&renewed, start + 3 * SECOND), 3 * SECOND);
         assert_eq!(seen.standing(&renewed, start + 3 * SECOND), 2 * SECOND);
+    }
+
+    #[test]
+    fn the_next_expiry_is_that_of_another_owner_and_is_when_its_lease_counts_as_run_out() {
+        let start = Instant::now();
+        let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let free = Lease::of_shard("arn", "a", vec![], None);
+        let mine = Lease::of_shard("arn", "b", vec![], None).taken_by(me);
+        let theirs = Lease::of_shard("arn", "c", vec![], None).taken_by(other);
+        let mut seen = Sightings::default();
+        seen.observe(&[free.clone(), mine.clone()], start);
+        assert_eq!(seen.next_expiry(me, 10 * SECOND, start), None);
+        seen.observe(&[free, mine, theirs.clone()], start + SECOND);
+        let expiry = seen.next_expiry(me, 10 * SECOND, start + SECOND).unwrap();
+        assert_eq!(expiry, start + 11 * SECOND);
+        assert_eq!(seen.standing(&theirs, expiry), 10 * SECOND);
+        assert_eq!(seen.next_expiry(me, 10 * SECOND, expiry), None, "it is not looked for again and again");
     }
 
     #[test]

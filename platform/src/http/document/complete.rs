@@ -19,6 +19,9 @@ const REFUSALS: [(&str, &[&str]); 5] = [
     ("Idempotency-Key", &["invalid-idempotency-key"]),
 ];
 
+/// What a parameter that must be there is refused for with 400 when it is not.
+const ABSENCES: [(&str, &[&str]); 1] = [("Idempotency-Key", &["idempotency-key-required"])];
+
 /// What a body can be refused for with 400.
 const BODY_REFUSALS: [&str; 2] = ["malformed-json", "body-unreadable"];
 
@@ -88,11 +91,14 @@ fn trace(operation: &mut Operation) {
 
 fn say_refusals(operation: &mut Operation) {
     let Some(RefOr::T(refused)) = operation.responses.responses.get_mut("400") else { return };
-    let named = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
-        RefOr::T(Parameter { name, .. }) => REFUSALS.iter().find(|(parameter, _)| parameter == name),
-        RefOr::Ref(_) => None,
+    let codes = operation.parameters.iter().flatten().flat_map(|parameter| match parameter {
+        RefOr::T(Parameter { name, required, .. }) => {
+            let absences = ABSENCES.iter().filter(|_| *required == Required::True);
+            REFUSALS.iter().chain(absences).filter(|(parameter, _)| parameter == name).collect()
+        }
+        RefOr::Ref(_) => Vec::new(),
     });
-    let codes = named.flat_map(|(_, codes)| codes.iter());
+    let codes = codes.flat_map(|(_, codes)| codes.iter());
     let body = BODY_REFUSALS.iter().filter(|_| operation.request_body.is_some());
     let codes: Vec<String> = codes.chain(body).map(|code| format!("`{code}`")).collect();
     if !codes.is_empty() {

@@ -80,7 +80,10 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
                         break Some(stream);
                     }
                 }
-                _ = looks.tick() => self.look(shutdown).await,
+                _ = looks.tick() => {
+                    self.look(shutdown).await;
+                    self.look_when_a_lease_runs_out(&mut looks);
+                }
             }
         };
         self.give_up(shutdown).await;
@@ -108,6 +111,17 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         self.take(&lineage, began).await;
         self.note(&lineage, began);
         self.survey(lineage, others, began);
+    }
+
+    /// A lease whose owner died is taken as soon as that is certain: the look that saw it move last and the one that
+    /// takes it would otherwise both be late.
+    fn look_when_a_lease_runs_out(&self, looks: &mut Interval) {
+        let (config, now) = (&self.shared.config, Instant::now());
+        if let Some(expiry) = self.sightings.next_expiry(self.shared.me, config.lease_time, now)
+            && expiry < now + config.look
+        {
+            looks.reset_at(expiry);
+        }
     }
 
     /// Lets go of the leases that somebody asked for.

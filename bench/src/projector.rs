@@ -1,0 +1,124 @@
+//! A projector as a process of its own: this program, started once more.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context, bail};
+use aws_sdk_dynamodb::types::AttributeValue;
+use clap::Parser;
+use platform::{clock::Clock, lifecycle::Shutdown};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
+
+use crate::stage::Stage;
+
+/// How long anything may take that must happen.
+const SOON: Duration = Duration::from_mins(2);
+
+/// How often it is asked for.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// A projector, a process of its own: this program, told to be one.
+pub(crate) struct Projector(Child);
+
+/// What the lease of the stream's one shard says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) owned: bool,
+    /// The last record that was applied.
+    pub(crate) checkpoint: String,
+}
+
+/// This program, told to be one of its parts in the stage's environment.
+pub(crate) fn part(stage: &Stage, name: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(name).envs(stage.environment()).env("FIELDFUZE_PROJECTOR_LISTEN", "127.0.0.1:0");
+    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// What the process is that [`Projector::start`] starts.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    let config = projector::config::Config::parse_from(["projector"]);
+    let listener = tokio::net::TcpListener::bind(config.listen).await?;
+    let state = projector::state::AppState::open(&config, Clock::system()).await?;
+    projector::server::serve(listener, state, shutdown).await
+}
+
+impl Projector {
+    /// Starts one and waits until it reads the shard.
+    pub(crate) async fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let projector = Self(part(stage, "projector")?.spawn()?);
+        until("the projector reads", || async { Ok(lease(stage).await?.is_some_and(|lease| lease.owned)) }).await?;
+        Ok(projector)
+    }
+
+    /// Lets it give up its lease, then ends it.
+    pub(crate) async fn stop(mut self, stage: &Stage) -> anyhow::Result<()> {
+        kill_process(self.pid()?, Signal::TERM)?;
+        until("the lease is free", || async { Ok(lease(stage).await?.is_some_and(|lease| !lease.owned)) }).await?;
+        Ok(self.0.kill().await?)
+    }
+
+    /// Resident memory now and at its highest, in MB (10^6 bytes), as `/proc/<pid>/status` tells it (`VmRSS`, `VmHWM`).
+    pub(crate) fn memory(&self) -> anyhow::Result<(f64, f64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id().context("it ended")?))?;
+        let of = |name: &str| -> anyhow::Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+            let kibibytes: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse()?;
+            Ok(kibibytes * 1024.0 / 1e6)
+        };
+        Ok((of("VmRSS")?, of("VmHWM")?))
+    }
+
+    fn pid(&self) -> anyhow::Result<Pid> {
+        let id = self.0.id().context("it ended")?;
+        Pid::from_raw(i32::try_from(id)?).context("no process has the id 0")
+    }
+}
+
+/// The lease of the log's shard, once there is one.
+pub(crate) async fn lease(stage: &Stage) -> anyhow::Result<Option<Lease>> {
+    let rows = stage.dynamodb.scan().table_name("leases").consistent_read(true).send().await?.items.unwrap_or_default();
+    Ok(rows.iter().find_map(|row| {
+        let Some(AttributeValue::S(checkpoint)) = row.get("checkpoint") else { return None };
+        Some(Lease { owned: row.contains_key("owner"), checkpoint: checkpoint.clone() })
+    }))
+}
+
+/// Waits until nothing was applied for a while.
+pub(crate) async fn settled(stage: &Stage) -> anyhow::Result<()> {
+    let (mut last, mut since) = (lease(stage).await?, Instant::now());
+    until("the projector has nothing to do", || {
+        let (last, since) = (&mut last, &mut since);
+        let reading = lease(stage);
+        let now = Instant::now();
+        let done = now.duration_since(*since) > Duration::from_secs(3);
+        async move {
+            let lease = reading.await?;
+            if lease != *last {
+                (*last, *since) = (lease, now);
+            }
+            Ok(done)
+        }
+    })
+    .await
+}
+
+/// Asks until it holds.
+pub(crate) async fn until<F: Future<Output = anyhow::Result<bool>>>(
+    what: &str,
+    mut holds: impl FnMut() -> F,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !holds().await? {
+        if began.elapsed() > SOON {
+            bail!("never: {what}");
+        }
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
+}
