@@ -89,12 +89,14 @@ impl std::fmt::Debug for Claim {
     }
 }
 
-/// Unicode's compatibility caseless form (D146), composed and trimmed: folding can leave the normal form, so both are
-/// done twice.
 fn fold(text: &str) -> String {
+    caseless_form(text).trim().to_owned()
+}
+
+/// Unicode's compatibility caseless form (D146), composed: folding can leave the normal form, so both are done twice.
+pub(crate) fn caseless_form(text: &str) -> String {
     let once: String = caseless::default_case_fold_str(&text.nfd().collect::<String>()).nfkd().collect();
-    let twice: String = caseless::default_case_fold_str(&once).nfkc().collect();
-    twice.trim().to_owned()
+    caseless::default_case_fold_str(&once).nfkc().collect()
 }
 
 #[cfg(test)]

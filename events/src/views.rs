@@ -2,6 +2,7 @@
 
 mod audit;
 mod gate;
+mod listing;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 pub use audit::{AuditRow, AuditSlot};
 pub use gate::{Gate, gate};
+pub use listing::{Facet, MAX_PREFIX_BYTES, Order, folded};
 
 use crate::{
     decider::Decider,
@@ -32,6 +34,14 @@ pub trait Row: Clone + PartialEq + Send + Sync + Serialize + DeserializeOwned + 
     fn version(&self) -> Version;
     /// When its stream began.
     fn created_at(&self) -> DateTime<Utc>;
+    /// Where it stands in a list of this order; `None` when it is in none. Rows of one place are told apart by their ids.
+    fn place(&self, order: Order) -> Option<String> {
+        (order == Order::Created).then(|| listing::by_creation(self.created_at()))
+    }
+    /// The values by which it is found in narrower lists.
+    fn facets(&self) -> Vec<Facet> {
+        Vec::new()
+    }
     /// When somebody should look again whether it moves on, for rows that can get stuck.
     fn look_again_at(&self) -> Option<DateTime<Utc>> {
         None
@@ -43,29 +53,49 @@ pub fn bucket(id: Uuid) -> u8 {
     id.as_bytes()[15] % BUCKETS
 }
 
-macro_rules! row {
-    ($state:ty, $rules:ty $(, $look:ident)?) => {
-        impl Row for $state {
-            type Rules = $rules;
+macro_rules! fed_by {
+    ($rules:ty) => {
+        type Rules = $rules;
 
-            fn stream(&self) -> StreamId {
-                self.id.into()
-            }
+        fn stream(&self) -> StreamId {
+            self.id.into()
+        }
 
-            fn version(&self) -> Version {
-                self.version
-            }
+        fn version(&self) -> Version {
+            self.version
+        }
 
-            fn created_at(&self) -> DateTime<Utc> {
-                self.created_at
-            }
-
-            $(fn $look(&self) -> Option<DateTime<Utc>> {
-                <$state>::$look(self)
-            })?
+        fn created_at(&self) -> DateTime<Utc> {
+            self.created_at
         }
     };
 }
-row!(UserState, User);
-row!(RoleState, Role);
-row!(NotificationState, Notification, look_again_at);
+
+impl Row for UserState {
+    fed_by!(User);
+
+    fn place(&self, order: Order) -> Option<String> {
+        listing::place_of_user(self, order)
+    }
+
+    fn facets(&self) -> Vec<Facet> {
+        let roles = self.roles.iter().map(|held| Facet::UserRole(held.role_id));
+        std::iter::once(Facet::UserStatus(self.status)).chain(roles).collect()
+    }
+}
+
+impl Row for RoleState {
+    fed_by!(Role);
+}
+
+impl Row for NotificationState {
+    fed_by!(Notification);
+
+    fn facets(&self) -> Vec<Facet> {
+        vec![Facet::NotificationStatus(self.status), Facet::NotificationTo(self.user_id)]
+    }
+
+    fn look_again_at(&self) -> Option<DateTime<Utc>> {
+        Self::look_again_at(self)
+    }
+}

@@ -3,29 +3,26 @@
 mod audit;
 mod gate;
 mod generation;
+mod items;
+mod listing;
 
 pub use audit::AuditRows;
 pub use gate::Stored;
 pub use generation::{Generations, Model, Plan, Plans, SWITCHED_WITHIN};
+pub use items::Item;
+pub use listing::{ListKey, Listing, Page};
 
-use std::{collections::HashMap, marker::PhantomData, num::NonZeroU16};
+use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::{
-    commit::timestamp,
-    stream::Version,
-    views::{BUCKETS, Row, bucket},
-};
-use futures::future::try_join_all;
-use serde::{Deserialize, Serialize};
+use events::{commit::timestamp, stream::Version, views::Row};
 use uuid::Uuid;
 
+use self::generation::Which;
 use crate::{
     store::{StoreError, bad_row, unavailable},
-    tables::{Names, OPEN, Table},
+    tables::{Index, Names, OPEN, Table},
 };
-
-use self::generation::Which;
 
 /// One read model, in the generation that is read at the moment or in a certain one: it is part of the rows' keys, so
 /// that a new one can be built beside it.
@@ -37,17 +34,13 @@ pub struct Rows<R> {
     row: PhantomData<R>,
 }
 
-/// A place in a list: the last row that was shown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ListKey(String);
-
-/// A part of a list.
-#[derive(Debug, Clone)]
-pub struct Page<R> {
-    /// Rows in the order of their creation.
-    pub rows: Vec<R>,
-    /// Where the next page begins; `None` at the end.
-    pub next: Option<ListKey>,
+/// A part of an index: a partition, and a range of its sort key, both ends included.
+struct Stretch<'a> {
+    index: &'a Index,
+    partition: String,
+    from: &'a str,
+    to: &'a str,
+    descending: bool,
 }
 
 impl<R: Row> Rows<R> {
@@ -72,7 +65,7 @@ impl<R: Row> Rows<R> {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(key(self.generation.number().await?, id)))
+            .key("id", AttributeValue::S(items::key(self.generation.number().await?, id)))
             .consistent_read(consistent)
             .send()
             .await
@@ -81,7 +74,7 @@ impl<R: Row> Rows<R> {
     }
 
     /// Gives the entity and the version of every row to `each`, or `None` for a row that cannot be read; strongly
-    /// consistent.
+    /// consistent. The entries beside the rows are passed over.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -92,33 +85,17 @@ impl<R: Row> Rows<R> {
         while let Some(item) = items.next().await {
             let item = item.map_err(unavailable)?;
             let (id, version) = (item.get("id").and_then(|id| id.as_s().ok()), item.get("version"));
-            let Some((generation, id)) = id.and_then(|id| id.split_once('#')) else {
-                each(None);
-                continue;
-            };
-            if generation == wanted {
-                let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
-                each(id.parse().ok().zip(version.map(Version)));
+            let mut key = id.into_iter().flat_map(|id| id.split('#'));
+            match (key.next(), key.next(), key.next()) {
+                (Some(generation), Some(id), None) if generation == wanted => {
+                    let version = version.and_then(|version| version.as_n().ok()?.parse().ok());
+                    each(id.parse().ok().zip(version.map(Version)));
+                }
+                (Some(_), Some(_), _) => (),
+                _ => each(None),
             }
         }
         Ok(())
-    }
-
-    /// A page of all rows in the order of their creation. Reads at most one page of each bucket.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn page(&self, after: Option<&ListKey>, size: NonZeroU16) -> Result<Page<R>, StoreError> {
-        let after = after.map_or("", |key| key.0.as_str());
-        let wanted = i32::from(size.get()) + 1;
-        let read = |bucket| self.query("by_created", "bucket", bucket, "created > :edge", after, wanted);
-        let buckets = try_join_all((0..BUCKETS).map(read)).await?;
-        let mut rows: Vec<R> = buckets.into_iter().flatten().collect();
-        rows.sort_by_key(ListKey::of);
-        let more = rows.len() > usize::from(size.get());
-        rows.truncate(size.get().into());
-        let next = rows.last().filter(|_| more).map(ListKey::of);
-        Ok(Page { rows, next })
     }
 
     /// Rows of one bucket that somebody should look at by now, at most `limit`.
@@ -126,79 +103,47 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn due(&self, bucket: u8, now: chrono::DateTime<chrono::Utc>, limit: i32) -> Result<Vec<R>, StoreError> {
-        self.query(OPEN.name, OPEN.partition.name, bucket, "look_again_at <= :edge", &timestamp(now), limit).await
+        let stretch = Stretch {
+            index: &OPEN,
+            partition: items::bucket_of_all(self.generation.number().await?, bucket),
+            from: listing::FIRST,
+            to: &timestamp(now),
+            descending: false,
+        };
+        let found = self.query(&stretch, limit).await?;
+        found.into_iter().map(|item| self.row_of(item)).collect()
     }
 
-    async fn query(
-        &self,
-        index: &str,
-        partition: &str,
-        bucket: u8,
-        range: &str,
-        edge: &str,
-        limit: i32,
-    ) -> Result<Vec<R>, StoreError> {
-        let bucket = bucket_key(self.generation.number().await?, bucket);
-        let query = self.client.query().table_name(&self.table).index_name(index).limit(limit);
-        let query = query
-            .expression_attribute_names("#partition", partition)
-            .expression_attribute_values(":partition", AttributeValue::S(bucket));
-        // An index key is never empty, so an open beginning needs no condition of its own.
-        let query = if edge.is_empty() {
-            query.key_condition_expression("#partition = :partition")
-        } else {
-            query
-                .key_condition_expression(format!("#partition = :partition AND {range}"))
-                .expression_attribute_values(":edge", AttributeValue::S(edge.to_owned()))
-        };
-        let mut rows = Vec::new();
+    /// The first items of a stretch, at most about `limit`.
+    async fn query(&self, stretch: &Stretch<'_>, limit: i32) -> Result<Vec<Item>, StoreError> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(stretch.index.name)
+            .limit(limit)
+            .scan_index_forward(!stretch.descending)
+            .key_condition_expression("#partition = :partition AND #sort BETWEEN :from AND :to")
+            .expression_attribute_names("#partition", stretch.index.partition.name)
+            .expression_attribute_names("#sort", stretch.index.sort.name)
+            .expression_attribute_values(":partition", text(&stretch.partition))
+            .expression_attribute_values(":from", text(stretch.from))
+            .expression_attribute_values(":to", text(stretch.to));
+        let mut found = Vec::new();
         let mut start = None;
         loop {
             let answer = query.clone().set_exclusive_start_key(start).send().await.map_err(unavailable)?;
-            for item in answer.items.unwrap_or_default() {
-                rows.push(self.row_of(item)?);
-            }
+            found.extend(answer.items.unwrap_or_default());
             start = answer.last_evaluated_key;
             // A page may end early at 1 MB although more would be wanted.
-            if start.is_none() || rows.len() >= usize::try_from(limit).unwrap_or_default() {
-                return Ok(rows);
+            if start.is_none() || found.len() >= usize::try_from(limit).unwrap_or_default() {
+                return Ok(found);
             }
         }
     }
 
-    fn to_item(&self, row: &R, generation: u32) -> Result<HashMap<String, AttributeValue>, StoreError> {
-        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
-        let id = row.stream().id;
-        let in_bucket = AttributeValue::S(bucket_key(generation, bucket(id)));
-        item.insert("id".to_owned(), AttributeValue::S(key(generation, id)));
-        item.insert("created".to_owned(), AttributeValue::S(ListKey::of(row).0));
-        if let Some(due) = row.look_again_at() {
-            item.insert(OPEN.partition.name.to_owned(), in_bucket.clone());
-            item.insert(OPEN.sort.name.to_owned(), AttributeValue::S(timestamp(due)));
-        }
-        item.insert("bucket".to_owned(), in_bucket);
-        Ok(item)
+    fn row_of(&self, item: Item) -> Result<R, StoreError> {
+        items::row_of(item).ok_or_else(|| bad_row::<()>(&self.table)(()))
     }
-
-    fn row_of(&self, mut item: HashMap<String, AttributeValue>) -> Result<R, StoreError> {
-        if let Some(AttributeValue::S(id)) = item.get_mut("id") {
-            *id = id.split_once('#').map_or_else(|| id.clone(), |(_, id)| id.to_owned());
-        }
-        serde_dynamo::from_item(item).map_err(bad_row(&self.table))
-    }
-}
-
-impl ListKey {
-    /// The place of a row: when its stream began, then its id.
-    pub fn of<R: Row>(row: &R) -> Self {
-        Self(format!("{}#{}", timestamp(row.created_at()), row.stream().id))
-    }
-}
-
-fn key(generation: u32, id: Uuid) -> String {
-    format!("{generation}#{id}")
-}
-
-fn bucket_key(generation: u32, bucket: u8) -> String {
-    format!("{generation}#{bucket}")
 }

@@ -58,8 +58,15 @@ const fn number(name: &'static str) -> Key {
     Key { name, kind: KeyType::Number }
 }
 
-/// The list index of a read model: rows spread over hash buckets, in the order in which they came to be.
-const BY_CREATED: Index = Index { name: "by_created", partition: text("bucket"), sort: text("created") };
+/// The list index of a read model: rows spread over hash buckets, in the order in which they came to be. The entries by
+/// which narrower lists are read are in it as well, each list in partitions of its own.
+pub const BY_CREATED: Index = Index { name: "by_created", partition: text("bucket"), sort: text("created") };
+
+/// The same in the order of names.
+pub const BY_NAME: Index = Index { name: "by_name", partition: text("bucket"), sort: text("name_place") };
+
+/// The same in the order of e-mail addresses.
+pub const BY_EMAIL: Index = Index { name: "by_email", partition: text("bucket"), sort: text("email_place") };
 
 /// The sparse index of notifications that have no final state yet, by the moment when somebody should look again.
 pub const OPEN: Index = Index { name: "open", partition: text("open"), sort: text("look_again_at") };
@@ -85,7 +92,7 @@ pub const SESSIONS: Table =
 /// What each role permits, and who or what was voided: read by every verifier once a second.
 pub const RIGHTS: Table = Table { sort: Some(text("id")), time_to_live: Some("expires_at"), ..plain("rights", "kind") };
 /// Read model of users. The name comes from the original system.
-pub const USERS: Table = Table { indexes: &[BY_CREATED], ..plain("users1", "id") };
+pub const USERS: Table = Table { indexes: &[BY_CREATED, BY_NAME, BY_EMAIL], ..plain("users1", "id") };
 /// Read model of roles. The name comes from the original system.
 pub const ROLES: Table = Table { indexes: &[BY_CREATED], ..plain("role", "id") };
 /// Read model of every event, by hour.

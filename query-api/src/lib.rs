@@ -9,6 +9,7 @@ pub mod fresh;
 pub mod history;
 pub mod lag;
 pub mod list;
+pub mod moment;
 pub mod notifications;
 pub mod roles;
 pub mod server;

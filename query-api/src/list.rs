@@ -1,6 +1,6 @@
 //! Pages of a read model, with the rows that a caller has tokens for put in as they are now.
 
-use std::num::NonZeroU16;
+use std::{cmp::Ordering, num::NonZeroU16};
 
 use axum::{
     extract::{FromRequestParts, Query, rejection::QueryRejection},
@@ -9,7 +9,7 @@ use axum::{
 use events::{decider::Decider, views::Row};
 use platform::{
     http::{Problem, consistency::AtLeast},
-    rows::{ListKey, Page, Rows},
+    rows::{ListKey, Listing, Page, Rows},
     store::EventStore,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -89,42 +89,51 @@ pub fn invalid_query() -> Problem {
     Problem::bad_request("invalid-query", "The query string cannot be read")
 }
 
+/// 400: the parameters do not go together.
+pub fn no_such_list(detail: &str) -> Problem {
+    Problem::bad_request("invalid-query", "There is no such list").detail(detail)
+}
+
 /// A page of a read model, none of its rows older than `at_least` asks for.
 ///
 /// An index may be older than its table, so for each token the row as it is now is put into, replaced in or left out
-/// of the page by the page's own range.
+/// of the page by the list's own filter and the page's own range.
 ///
 /// # Errors
 /// 400 or 503.
 pub async fn page<R: Row>(
     rows: &Rows<R>,
     store: &EventStore,
+    listing: &Listing,
     after: Option<ListKey>,
     size: NonZeroU16,
     at_least: &AtLeast,
 ) -> Result<Page<R>, Problem> {
-    let mut page = rows.page(after.as_ref(), size).await?;
-    let mut changed = false;
+    let mut page = rows.page(listing, after.as_ref(), size).await?;
+    let mut put_in = false;
     for (stream, version) in at_least.iter().filter(|(stream, _)| stream.category == R::Rules::CATEGORY) {
         let Some(now) = fresh::row(rows, store, stream.id, Some(version)).await? else { continue };
-        let key = ListKey::of(&now);
-        let behind_the_page = page.next.as_ref().is_some_and(|last| key > *last);
-        if after.as_ref().is_some_and(|after| key <= *after) || behind_the_page {
+        if page.rows.iter().any(|row| row.stream() == stream && row.version() > now.version()) {
             continue;
         }
-        match page.rows.iter_mut().find(|row| row.stream() == stream) {
-            Some(row) if row.version() < now.version() => *row = now,
-            Some(_) => (),
-            None => page.rows.push(now),
+        page.rows.retain(|row| row.stream() != stream);
+        let comes = |one: &ListKey, other: &ListKey| listing.compare(one, other) == Ordering::Greater;
+        let Some(key) = listing.place(&now) else { continue };
+        let behind_the_page = page.next.as_ref().is_some_and(|last| comes(&key, last));
+        if after.as_ref().is_none_or(|after| comes(&key, after)) && !behind_the_page {
+            page.rows.push(now);
+            put_in = true;
         }
-        changed = true;
     }
-    if changed {
-        page.rows.sort_by_key(ListKey::of);
-        if page.rows.len() > usize::from(size.get()) {
-            page.rows.truncate(size.get().into());
-            page.next = page.rows.last().map(ListKey::of);
+    if put_in {
+        let mut placed: Vec<(ListKey, R)> =
+            page.rows.into_iter().filter_map(|row| Some((listing.place(&row)?, row))).collect();
+        placed.sort_by(|(one, _), (other, _)| listing.compare(one, other));
+        if placed.len() > usize::from(size.get()) {
+            placed.truncate(size.get().into());
+            page.next = placed.last().map(|(key, _)| key.clone());
         }
+        page.rows = placed.into_iter().map(|(_, row)| row).collect();
     }
     Ok(page)
 }

@@ -13,8 +13,16 @@ use tokio::net::TcpListener;
 use crate::{api, document, lag, state::AppState};
 
 /// Routes that read a query string.
-const WITH_QUERY: [&str; 6] =
-    ["/v1/users", "/v1/roles", "/v1/notifications", "/v1/audit", "/v1/users/{id}/events", "/v1/roles/{id}/events"];
+const WITH_QUERY: [&str; 8] = [
+    "/v1/users",
+    "/v1/users/{id}",
+    "/v1/users/{id}/events",
+    "/v1/roles",
+    "/v1/roles/{id}",
+    "/v1/roles/{id}/events",
+    "/v1/notifications",
+    "/v1/audit",
+];
 
 /// Serves until the shutdown.
 ///

@@ -191,7 +191,7 @@ mod tests {
     fn what_is_no_hash_or_costs_too_much_is_refused() {
         let salted = "c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
         for hash in [
-            "".to_owned(),
+            String::new(),
             "correct horse battery".to_owned(),
             "{SSHA}c2FsdA==".to_owned(),
             "$argon2id$v=19$m=19456,t=2,p=1".to_owned(),

@@ -1,17 +1,26 @@
-//! Rows as they are written: each only over what its writer knows to be there.
+//! Rows as they are written: each only over what its writer knows to be there, together with its entries or not at all.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
+};
 use events::views::Row;
 use uuid::Uuid;
 
-use super::{Rows, key};
+use super::{
+    Rows,
+    items::{self, Item},
+};
 use crate::store::{StoreError, unavailable};
 
 /// Attribute of a row that was put right although its version did not change: whoever still has the wrong one in memory
 /// must not build on it.
 const MENDED: &str = "mended";
+
+/// Says of an action in a cancelled transaction that its condition does not hold, or that somebody else was writing.
+const FASTER: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
 
 /// What a writer knows of the row that is there.
 #[derive(Debug, Clone)]
@@ -22,11 +31,35 @@ pub struct Stored<R> {
     mended: Option<AttributeValue>,
 }
 
+/// What a write depends on.
+struct Condition {
+    expression: String,
+    values: Option<Item>,
+}
+
 impl<R: Row> Stored<R> {
     /// A row that was just put.
     pub fn put(row: R) -> Self {
         let version = AttributeValue::N(row.version().to_string());
         Self { row: Some(row), version: Some(version), mended: None }
+    }
+
+    fn condition(before: Option<&Self>) -> Condition {
+        let Some(before) = before else {
+            return Condition { expression: "attribute_not_exists(id)".to_owned(), values: None };
+        };
+        let (mut conditions, mut values) = (vec!["attribute_exists(id)".to_owned()], Item::new());
+        for (name, value) in [("version", &before.version), (MENDED, &before.mended)] {
+            match value {
+                Some(value) => {
+                    conditions.push(format!("{name} = :{name}"));
+                    values.insert(format!(":{name}"), value.clone());
+                }
+                None => conditions.push(format!("attribute_not_exists({name})")),
+            }
+        }
+        let values = (!values.is_empty()).then_some(values);
+        Condition { expression: conditions.join(" AND "), values }
     }
 }
 
@@ -36,7 +69,7 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn stored(&self, id: Uuid) -> Result<Option<Stored<R>>, StoreError> {
-        let key = AttributeValue::S(key(self.generation.number().await?, id));
+        let key = AttributeValue::S(items::key(self.generation.number().await?, id));
         let get = self.client.get_item().table_name(&self.table).key("id", key).consistent_read(true);
         let item = get.send().await.map_err(unavailable)?.item;
         Ok(item.map(|item| {
@@ -51,54 +84,98 @@ impl<R: Row> Rows<R> {
         StoreError::BadRow { table: self.table.clone() }
     }
 
-    /// Writes a row if the one that is there is as `before` says. `false` when it is not: somebody else was faster.
+    /// Writes a row if the one that is there is as `before` says, and what of its entries is new or differs, in one
+    /// transaction. `false` when it is not, or is being written: somebody else was faster.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, row: &R, before: Option<&Stored<R>>) -> Result<bool, StoreError> {
-        let item = self.to_item(row, self.generation.number().await?)?;
-        self.write(item, before).await
+        let generation = self.generation.number().await?;
+        let item = items::row_item(generation, row).ok_or_else(|| self.malformed())?;
+        let former = Self::entries_of(generation, before);
+        let mut entries = items::entries(generation, row);
+        let gone = former.keys().filter(|key| !entries.contains_key(*key)).cloned().collect();
+        entries.retain(|key, entry| former.get(key) != Some(entry));
+        self.write(item, Stored::condition(before), gone, entries).await
     }
 
-    /// As [`Rows::put`], of a row that may have the same version with another content. `mark` is new every time.
+    /// As [`Rows::put`], of a row that may have the same version with another content; all of its entries are written
+    /// anew. `mark` is new every time.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn mend(&self, row: &R, before: Option<&Stored<R>>, mark: Uuid) -> Result<bool, StoreError> {
-        let mut item = self.to_item(row, self.generation.number().await?)?;
+        let generation = self.generation.number().await?;
+        let mut item = items::row_item(generation, row).ok_or_else(|| self.malformed())?;
         item.insert(MENDED.to_owned(), AttributeValue::S(mark.to_string()));
-        self.write(item, before).await
+        let entries = items::entries(generation, row);
+        let former = Self::entries_of(generation, before).into_keys();
+        let gone = former.filter(|key| !entries.contains_key(key)).collect();
+        self.write(item, Stored::condition(before), gone, entries).await
+    }
+
+    /// Everything that a row puts into the table, for whoever fills a table otherwise than commit by commit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn items_of(&self, row: &R) -> Result<Vec<Item>, StoreError> {
+        let generation = self.generation.number().await?;
+        let item = items::row_item(generation, row).ok_or_else(|| self.malformed())?;
+        Ok(std::iter::once(item).chain(items::entries(generation, row).into_values()).collect())
+    }
+
+    /// The entries of what is there. Those of a row that cannot be read are not known: readers pass over entries whose row
+    /// says otherwise.
+    fn entries_of(generation: u32, before: Option<&Stored<R>>) -> BTreeMap<String, Item> {
+        let row = before.and_then(|before| before.row.as_ref());
+        row.map(|row| items::entries(generation, row)).unwrap_or_default()
     }
 
     async fn write(
         &self,
-        item: HashMap<String, AttributeValue>,
-        before: Option<&Stored<R>>,
+        item: Item,
+        condition: Condition,
+        gone: Vec<String>,
+        entries: BTreeMap<String, Item>,
     ) -> Result<bool, StoreError> {
-        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let Some(before) = before else {
-            return sent(put.condition_expression("attribute_not_exists(id)").send().await);
-        };
-        let mut conditions = vec!["attribute_exists(id)".to_owned()];
-        for (name, value) in [("version", &before.version), (MENDED, &before.mended)] {
-            match value {
-                Some(value) => {
-                    conditions.push(format!("{name} = :{name}"));
-                    put = put.expression_attribute_values(format!(":{name}"), value.clone());
+        let Condition { expression, values } = condition;
+        if gone.is_empty() && entries.is_empty() {
+            let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+            let put = put.condition_expression(expression).set_expression_attribute_values(values);
+            return match put.send().await {
+                Ok(_) => Ok(true),
+                Err(error)
+                    if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+                {
+                    Ok(false)
                 }
-                None => conditions.push(format!("attribute_not_exists({name})")),
-            }
+                Err(error) => Err(unavailable(error)),
+            };
         }
-        sent(put.condition_expression(conditions.join(" AND ")).send().await)
-    }
-}
-
-fn sent<T>(sent: Result<T, aws_sdk_dynamodb::error::SdkError<PutItemError>>) -> Result<bool, StoreError> {
-    match sent {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
+        let row = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(expression);
+        let row = row.set_expression_attribute_values(values).build()?;
+        let mut actions = vec![TransactWriteItem::builder().put(row).build()];
+        for key in gone {
+            let delete = Delete::builder().table_name(&self.table).key("id", AttributeValue::S(key)).build()?;
+            actions.push(TransactWriteItem::builder().delete(delete).build());
         }
-        Err(error) => Err(unavailable(error)),
+        for entry in entries.into_values() {
+            let put = Put::builder().table_name(&self.table).set_item(Some(entry)).build()?;
+            actions.push(TransactWriteItem::builder().put(put).build());
+        }
+        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
+                    if cancelled
+                        .cancellation_reasons()
+                        .iter()
+                        .any(|reason| reason.code().is_some_and(|code| FASTER.contains(&code))) =>
+                {
+                    Ok(false)
+                }
+                _ => Err(unavailable(error)),
+            },
+        }
     }
 }

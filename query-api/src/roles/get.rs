@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use events::{ids::RoleId, permission::Permission};
+use events::{ids::RoleId, permission::Permission, role::Role};
 use platform::http::{
     Problem,
     auth::Caller,
@@ -15,7 +15,11 @@ use platform::http::{
     id::Id,
 };
 
-use crate::{fresh, state::AppState};
+use crate::{
+    fresh,
+    moment::{self, AsOf},
+    state::AppState,
+};
 
 /// Read a role.
 ///
@@ -23,7 +27,7 @@ use crate::{fresh, state::AppState};
 #[utoipa::path(
     get, path = "/v1/roles/{id}", tag = "roles", operation_id = "get_role",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The role"), ReadAfter),
+    params(("id" = Uuid, Path, description = "The role"), AsOf, ReadAfter),
     responses(
         (status = 200, description = "The role", body = RoleBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named,
@@ -33,10 +37,14 @@ pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<RoleId>,
+    as_of: AsOf,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_READ)?;
-    let role = fresh::row(&state.roles, state.context.store(), id.0, at_least.of(id.into())).await?;
+    let role = match as_of.at {
+        Some(at) => moment::state_at::<Role>(&state, id.into(), at, &at_least).await?,
+        None => fresh::row(&state.roles, state.context.store(), id.0, at_least.of(id.into())).await?,
+    };
     let role = role.ok_or_else(Problem::not_found)?;
     Ok((version_headers(id.into(), role.version), Json(RoleBody::from(&role))).into_response())
 }

@@ -2,12 +2,15 @@
 
 use axum::{Json, extract::State};
 use events::permission::Permission;
-use platform::http::{
-    Problem,
-    auth::Caller,
-    bodies::RoleBody,
-    consistency::AtLeast,
-    documented::{Guarded, ReadAfter, Served, examples},
+use platform::{
+    http::{
+        Problem,
+        auth::Caller,
+        bodies::RoleBody,
+        consistency::AtLeast,
+        documented::{Guarded, ReadAfter, Served, examples},
+    },
+    rows::Listing,
 };
 
 use crate::{
@@ -38,7 +41,7 @@ pub async fn list(
 ) -> Result<Json<Items<RoleBody>>, Problem> {
     caller.require(Permission::ROLES_READ)?;
     let after = paging.place(&state, LIST)?;
-    let page = page(&state.roles, state.context.store(), after, paging.size()?, &at_least).await?;
+    let page = page(&state.roles, state.context.store(), &Listing::ALL, after, paging.size()?, &at_least).await?;
     let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, LIST, &next)).transpose()?;
     Ok(Json(Items { items: page.rows.iter().map(RoleBody::from).collect(), next_page_token }))
 }

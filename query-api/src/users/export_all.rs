@@ -17,7 +17,7 @@ use platform::{
         consistency::AtLeast,
         documented::{Guarded, ReadAfter, Served, examples},
     },
-    rows::ListKey,
+    rows::{ListKey, Listing},
 };
 
 use super::bodies;
@@ -61,7 +61,7 @@ async fn lines(
     after: Option<ListKey>,
     at_least: &AtLeast,
 ) -> Result<(Bytes, Option<ListKey>), Problem> {
-    let page = page(&state.users, state.context.store(), after, PAGE_OF_AN_EXPORT, at_least).await?;
+    let page = page(&state.users, state.context.store(), &Listing::ALL, after, PAGE_OF_AN_EXPORT, at_least).await?;
     let mut text = Vec::new();
     for body in bodies(state, &page.rows, at_least).await? {
         serde_json::to_writer(&mut text, &body).map_err(|_| Problem::internal())?;

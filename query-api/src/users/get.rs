@@ -5,11 +5,14 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use events::{
     ids::UserId,
     permission::Permission,
-    user::{Status, UserState},
+    role::Role,
+    user::{Status, User, UserState},
 };
+use futures::future::try_join_all;
 use platform::http::{
     Problem,
     auth::Caller,
@@ -20,15 +23,20 @@ use platform::http::{
 };
 
 use super::bodies;
-use crate::{fresh, state::AppState};
+use crate::{
+    fresh,
+    moment::{self, AsOf},
+    state::AppState,
+};
 
 /// Read a user.
 ///
-/// With a Consistency-Token never older than that write; the roles' names too.
+/// With a Consistency-Token never older than that write; the roles' names too. With `at` everything is as it was then:
+/// the roles that they had, by the names that those had.
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The user"), ReadAfter),
+    params(("id" = Uuid, Path, description = "The user"), AsOf, ReadAfter),
     responses(
         (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
         Guarded, Served, Named, Erasable,
@@ -38,10 +46,14 @@ pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
     Id(id): Id<UserId>,
+    as_of: AsOf,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_READ)?;
-    answer(&state, id, &at_least).await
+    match as_of.at {
+        Some(at) => answer_as_of(&state, id, at, &at_least).await,
+        None => answer(&state, id, &at_least).await,
+    }
 }
 
 /// One user, with version and roles' names.
@@ -57,4 +69,22 @@ pub async fn answer(state: &AppState, id: UserId, at_least: &AtLeast) -> Result<
     let headers = version_headers(id.into(), user.version);
     let body = bodies(state, &[user], at_least).await?.pop().ok_or_else(Problem::not_found)?;
     Ok((headers, Json(body)).into_response())
+}
+
+async fn answer_as_of(
+    state: &AppState,
+    id: UserId,
+    at: DateTime<Utc>,
+    at_least: &AtLeast,
+) -> Result<Response, Problem> {
+    let user = moment::state_at::<User>(state, id.into(), at, at_least).await?.ok_or_else(Problem::not_found)?;
+    let held = user.roles.iter().filter(|held| held.holds_at(at)).map(|held| held.role_id);
+    let roles = try_join_all(held.map(|role| async move {
+        let of_then = moment::find_at::<Role>(state, role.into(), at, at_least).await?;
+        Ok::<_, Problem>(of_then.flatten())
+    }))
+    .await?;
+    let name_of = |id| roles.iter().flatten().find(|role| role.id == id).map(|role| role.name.clone().into());
+    let body = UserBody::new(&user, at, name_of);
+    Ok((version_headers(id.into(), user.version), Json(body)).into_response())
 }

@@ -1,4 +1,4 @@
-//! A proxy between a service and DynamoDB that remembers each call.
+//! A proxy between a service and DynamoDB that remembers each call and what it read.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,10 @@ pub struct Call {
     pub table: String,
     /// What is put, as text.
     pub item: String,
+    /// How many items were looked at to answer it.
+    pub items: u64,
+    /// Half read units that it took.
+    pub half_units: u64,
 }
 
 impl Call {
@@ -34,9 +38,26 @@ impl Call {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let table = request["TableName"].as_str().unwrap_or("-").to_owned();
-        Self { operation, table, item: request["Item"].to_string() }
+        Self { operation, table, item: request["Item"].to_string(), items: 0, half_units: 0 }
+    }
+
+    /// What the answer says that it took.
+    fn answered(self, answer: &[u8]) -> Self {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let found = |value: &Value| value.as_array().map_or(0, |items| items.len() as u64);
+        let batch = answer["Responses"].as_object().map_or(0, |tables| tables.values().map(found).sum());
+        let one = u64::from(answer.get("Item").is_some());
+        let units = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or_default();
+        let capacity = &answer["ConsumedCapacity"];
+        let units = capacity.as_array().map_or_else(|| units(capacity), |each| each.iter().map(units).sum());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a unit is at least a half")]
+        let half_units = (units * 2.0).round() as u64;
+        Self { items: answer["ScannedCount"].as_u64().unwrap_or(batch + one), half_units, ..self }
     }
 }
+
+/// Calls that are made to say what they took.
+const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
 /// The way on to the engine.
 #[derive(Clone)]
@@ -94,6 +115,18 @@ async fn forward(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    calls.lock().unwrap().push(Call::read(&headers, &body));
-    line.forward(headers, body).await
+    let call = Call::read(&headers, &body);
+    let mut onward = headers;
+    let body = if READS.contains(&call.operation.as_str()) {
+        let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
+        request["ReturnConsumedCapacity"] = "TOTAL".into();
+        onward.remove(header::CONTENT_LENGTH);
+        Bytes::from(request.to_string())
+    } else {
+        body
+    };
+    let (parts, body) = line.forward(onward, body).await.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    calls.lock().unwrap().push(call.answered(&body));
+    Response::from_parts(parts, body.into())
 }
