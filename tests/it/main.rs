@@ -19,6 +19,7 @@ mod model;
 mod overload;
 mod parking;
 mod passwords;
+mod permissions;
 mod reading;
 mod reading_at;
 mod reading_cost;

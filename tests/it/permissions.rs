@@ -1,0 +1,84 @@
+//! Every route of the document: who gets in without a token, with a token alone, and with too little.
+
+use events::ids::derive;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, PASSWORD, TestWorld, new_user, send};
+
+/// For everybody.
+const PUBLIC: [&str; 4] = ["login", "refresh", "jwks", "telnyx_receipt"];
+
+/// For whoever has a token, about themselves.
+const OWN: [&str; 6] = ["me", "own_sessions", "logout", "end_own_session", "end_own_sessions", "change_password"];
+
+/// An operation as the document has it.
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    guarded: bool,
+    media_type: Option<String>,
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let content = operation["requestBody"]["content"].as_object();
+            all.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                guarded: operation.get("security").is_some(),
+                media_type: content.map(|content| content.keys().next().unwrap().clone()),
+            });
+        }
+    }
+    all
+}
+
+/// Asks with everything but the right to.
+async fn ask(client: &Client, operation: &Operation) -> Answer {
+    let somebody = derive(&["nobody in particular"]).to_string();
+    let mut path = operation.path.clone();
+    while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
+        path.replace_range(from..=to, &somebody);
+    }
+    let request = client.request(operation.method.clone(), &path);
+    let request = request.header("if-match", "*").header("idempotency-key", "a-key");
+    let request = match &operation.media_type {
+        Some(media_type) => request.header("content-type", media_type).body(json!({}).to_string()),
+        None => request,
+    };
+    send(request).await
+}
+
+#[tokio::test]
+async fn no_route_is_open_that_should_not_be() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let mut user = new_user(1);
+    user["password"] = PASSWORD.into();
+    api.post("/v1/users", &user).await.expect(201);
+    let (nobody, powerless) = (Client::new(api.base()), api.sign_in("person1", PASSWORD).await);
+
+    let document = api.get("/openapi.json").await.expect(200).body;
+    let all = operations(&document);
+    let named = |ids: &[&str]| ids.iter().all(|id| all.iter().any(|operation| operation.id == *id));
+    assert!(named(&PUBLIC) && named(&OWN), "the lists of this test name routes that there are");
+    for operation in &all {
+        let id = operation.id.as_str();
+        assert_eq!(operation.guarded, !PUBLIC.contains(&id), "{id}");
+        if !operation.guarded {
+            continue;
+        }
+        let answer = ask(&nobody, operation).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["code"]), (401, &json!("unauthenticated")), "{id}");
+        if !OWN.contains(&id) {
+            let answer = ask(&powerless, operation).await;
+            assert_eq!((answer.status.as_u16(), &answer.body["code"]), (403, &json!("permission-missing")), "{id}");
+        }
+    }
+    world.world.stop().await;
+}
