@@ -19,6 +19,7 @@ mod overload;
 mod parking;
 mod reading;
 mod reading_at;
+mod reading_audit;
 mod reading_cost;
 mod support;
 mod trip;
