@@ -1,7 +1,8 @@
-//! How far the read models are behind the log, as the projector's leases tell.
+//! How far the read models are behind the log, as the projector's leases and its parked streams tell.
 
 use std::{
-    sync::{Arc, RwLock},
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -12,11 +13,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     clock::Clock,
     store::{StoreError, unavailable},
-    tables::{LEASES, Names},
+    tables::{EVENTS, LEASES, Names, PARKED},
 };
 
 /// How far an answer that asks for no version may be behind: milliseconds, or `unknown`.
@@ -25,61 +26,125 @@ pub const PROJECTION_LAG: HeaderName = HeaderName::from_static("projection-lag")
 /// How often the leases are read.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The position of the slowest shard.
+/// How much later than its own `recorded_at` a commit may come into the log: its write with all its tries takes at most
+/// 8 s, and the clocks of two machines are less than the rest apart.
+const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(10);
+
+/// How old a record of the table's stream can be at most: `DynamoDB` keeps them for so long.
+const OLDEST_RECORD: TimeDelta = TimeDelta::hours(24);
+
+type Item = HashMap<String, AttributeValue>;
+
+/// What is known at a moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// The position of the slowest shard.
+    slowest: Option<DateTime<Utc>>,
+    /// Everything that was recorded before is projected.
+    complete_until: Option<DateTime<Utc>>,
+}
+
+/// How far everything is projected.
 #[derive(Debug, Clone)]
 pub struct Lag {
     client: Client,
-    table: String,
+    leases: String,
+    parked: String,
+    events: String,
     clock: Clock,
-    slowest: Arc<RwLock<Option<DateTime<Utc>>>>,
+    known: Arc<RwLock<Known>>,
 }
 
 impl Lag {
     /// Unknown until it is polled.
     pub fn new(client: Client, names: &Names, clock: Clock) -> Self {
-        Self { client, table: names.table(&LEASES), clock, slowest: Arc::default() }
+        let (leases, parked, events) = (names.table(&LEASES), names.table(&PARKED), names.table(&EVENTS));
+        Self { client, leases, parked, events, clock, known: Arc::default() }
     }
 
-    /// Reads the leases once a second, for ever. A failure makes the lag unknown.
+    /// Reads the leases and the parked streams once a second, for ever. A failure makes it unknown.
     pub async fn poll(self) {
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let slowest = self.read().await.unwrap_or_else(|error| {
+            let known = self.read().await.unwrap_or_else(|error| {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the leases cannot be read");
-                None
+                Known::default()
             });
-            *self.slowest.write().unwrap_or_else(std::sync::PoisonError::into_inner) = slowest;
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         }
     }
 
-    /// Milliseconds since the moment up to which everything is projected.
+    /// Milliseconds since the moment up to which everything is projected that is not parked.
     pub fn milliseconds(&self) -> Option<i64> {
-        let slowest = *self.slowest.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        slowest.map(|at| (self.clock.now() - at).num_milliseconds().max(0))
+        self.known().slowest.map(|at| (self.clock.now() - at).num_milliseconds().max(0))
+    }
+
+    /// Everything that was recorded before this is projected: the oldest position of all shards and parked streams.
+    pub fn complete_until(&self) -> Option<DateTime<Utc>> {
+        self.known().complete_until
+    }
+
+    fn known(&self) -> Known {
+        *self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A stream is parked before its shard goes on, so what was not parked after the leases were read is not behind them.
+    async fn read(&self) -> Result<Known, StoreError> {
+        let Some(slowest) = self.slowest_shard().await? else { return Ok(Known::default()) };
+        let mut complete_until = slowest - ON_ITS_WAY;
+        let mut parked = self.client.scan().table_name(&self.parked).into_paginator().items().send();
+        while let Some(item) = parked.next().await {
+            match self.parked_from(&item.map_err(unavailable)?).await? {
+                Some(from) => complete_until = complete_until.min(from),
+                None => return Ok(Known { slowest: Some(slowest), complete_until: None }),
+            }
+        }
+        Ok(Known { slowest: Some(slowest), complete_until: Some(complete_until) })
     }
 
     /// A handful of rows, one per shard.
-    async fn read(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();
+    async fn slowest_shard(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let mut pages = self.client.scan().table_name(&self.leases).into_paginator().items().send();
         let mut slowest: Option<DateTime<Utc>> = None;
         while let Some(item) = pages.next().await {
             let item = item.map_err(unavailable)?;
-            let text = |name| match item.get(name) {
-                Some(AttributeValue::S(text)) => Some(text.as_str()),
-                _ => None,
-            };
-            if text("checkpoint") == Some("SHARD_END") || !item.contains_key("checkpoint") {
+            if text(&item, "checkpoint") == Some("SHARD_END") || !item.contains_key("checkpoint") {
                 continue;
             }
-            match text("position_at").and_then(|at| at.parse().ok()) {
+            match moment(&item, "position_at") {
                 Some(at) => slowest = Some(slowest.map_or(at, |slowest| slowest.min(at))),
                 None => return Ok(None),
             }
         }
         Ok(slowest)
     }
+
+    /// When the first commit was recorded that a parked stream lacks. Of one that does not even say so, the record was
+    /// read from the table's stream, and is no older than that keeps any.
+    async fn parked_from(&self, parked: &Item) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let (stream, version) =
+            (text(parked, "stream"), text(parked, "version").and_then(|text| text.parse::<u64>().ok()));
+        if let (Some(stream), Some(version)) = (stream, version) {
+            let get = self.client.get_item().table_name(&self.events).projection_expression("recorded_at");
+            let get = get.key("stream", AttributeValue::S(stream.to_owned()));
+            let get = get.key("version", AttributeValue::N(version.to_string()));
+            let commit = get.send().await.map_err(unavailable)?.item;
+            if let Some(recorded_at) = commit.and_then(|commit| moment(&commit, "recorded_at")) {
+                return Ok(Some(recorded_at));
+            }
+        }
+        Ok(moment(parked, "parked_at").map(|at| at - OLDEST_RECORD))
+    }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+fn moment(item: &Item, name: &str) -> Option<DateTime<Utc>> {
+    text(item, name)?.parse().ok()
 }
 
 /// Puts the lag on every answer.

@@ -15,4 +15,5 @@ pub mod roles;
 pub mod server;
 pub mod state;
 pub mod users;
+pub mod wait;
 pub mod wellknown;

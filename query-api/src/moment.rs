@@ -80,31 +80,38 @@ pub async fn find_at<D: Decider>(
     if recorded_at <= at {
         return Ok(Some(now.state));
     }
-    match last_before(store, stream, now.version, at).await? {
+    match last_before(store, stream, Some(now.version), at).await? {
         Version::NONE => Ok(None),
         version => Ok(Some(store.load::<D>(stream, Some(version)).await?.state)),
     }
 }
 
-/// The last version of a stream that was recorded at `at` or before; `end` and what follows it were recorded later.
-/// Times never go back within a stream, so each commit that is read halves what is left.
+/// The last version of a stream that was recorded at `at` or before. `end`, if it is known, and what follows it were
+/// recorded later. Times never go back within a stream, so each commit that is read halves what is left.
 ///
 /// # Errors
 /// 503.
 pub async fn last_before(
     store: &EventStore,
     stream: StreamId,
-    end: Version,
+    end: Option<Version>,
     at: DateTime<Utc>,
 ) -> Result<Version, Problem> {
-    let (mut before, mut later) = (0, end.0);
+    let is_before = |version: u64| async move {
+        let range = Range { after: Version(version - 1), until: Some(Version(version)) };
+        let commits = store.read_stored(stream, range, 1).await?;
+        Ok::<_, Problem>(commits.first().is_some_and(|commit| commit.recorded_at <= at))
+    };
+    let (mut before, mut later) = (0, end.map_or(1, |end| end.0));
+    while end.is_none() && is_before(later).await? {
+        (before, later) = (later, later * 2);
+    }
     while later - before > 1 {
         let middle = before + (later - before) / 2;
-        let range = Range { after: Version(middle - 1), until: Some(Version(middle)) };
-        let recorded_at = store.read_stored(stream, range, 1).await?.first().map(|commit| commit.recorded_at);
-        match recorded_at {
-            Some(recorded_at) if recorded_at <= at => before = middle,
-            _ => later = middle,
+        if is_before(middle).await? {
+            before = middle;
+        } else {
+            later = middle;
         }
     }
     Ok(Version(before))

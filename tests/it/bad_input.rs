@@ -109,7 +109,8 @@ async fn every_kind_of_bad_input_has_its_own_answer_and_writes_nothing() {
     let earlier = "/v1/me?at=2026-01-02T03:04:05Z";
     assert_problem(&api.get(earlier).await, 400, "invalid-query", &[]);
     let backwards = "/v1/audit?from=2026-01-02T00:30:00Z&to=2026-01-02T00:15:00Z";
-    assert_eq!(api.get(backwards).await.expect(200).body, json!({ "items": [], "next_page_token": null }));
+    let nothing = api.get(backwards).await.expect(200).body;
+    assert_eq!((&nothing["items"], &nothing["next_page_token"]), (&json!([]), &json!(null)));
 
     assert_eq!(users(api).await, before);
     world.world.stop().await;

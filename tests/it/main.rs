@@ -22,6 +22,7 @@ mod passwords;
 mod permissions;
 mod reading;
 mod reading_at;
+mod reading_audit;
 mod reading_cost;
 mod rebuild;
 mod sessions;

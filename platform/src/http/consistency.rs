@@ -24,6 +24,11 @@ impl AtLeast {
         self.0.iter().filter(|(named, _)| *named == stream).map(|(_, version)| *version).max()
     }
 
+    /// Asks for one more.
+    pub fn and(&mut self, stream: StreamId, version: Version) {
+        self.0.push((stream, version));
+    }
+
     /// Everything that is asked for.
     pub fn iter(&self) -> impl Iterator<Item = (StreamId, Version)> + '_ {
         self.0.iter().copied()

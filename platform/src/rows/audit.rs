@@ -49,6 +49,22 @@ impl AuditRows {
         }
     }
 
+    /// Whether the row was added; strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn has(&self, row: &AuditRow) -> Result<bool, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("slot", AttributeValue::S(slot(&row.slot())))
+            .key("position", AttributeValue::S(row.position()))
+            .consistent_read(true)
+            .projection_expression("slot");
+        Ok(get.send().await.map_err(unavailable)?.item.is_some())
+    }
+
     /// The first rows of a slot after `after` and before `until`, at most `limit`, by time.
     ///
     /// # Errors

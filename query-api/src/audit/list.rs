@@ -1,52 +1,67 @@
 //! `GET /v1/audit`
 
-use std::num::NonZeroU16;
-
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use events::{
-    commit::timestamp,
-    permission::Permission,
-    values::{Personal, Reason},
-    views::{AuditRow, AuditSlot},
-};
-use futures::future::try_join_all;
+use events::{envelope::Actor, permission::Permission, stream::StreamId};
 use platform::http::{
     Problem,
     auth::Caller,
-    bodies::EventBody,
-    documented::{Guarded, Served, examples},
+    consistency::AtLeast,
+    documented::{Guarded, ReadAfter, Served},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::{
+    Filter, bodies,
+    page::{self, AuditPage},
+    settled::settled,
+    subject,
+    walk::{Place, place_of, walk},
+};
 use crate::{
     cursor,
-    list::{Items, Paging, invalid_query},
+    list::{Paging, invalid_query},
     state::AppState,
 };
 
 /// How far back a page begins unless the client says otherwise.
 const DEFAULT_SPAN: TimeDelta = TimeDelta::hours(24);
 
-/// Most hours that one request looks through; a page that finds nothing in them says where to go on.
-const MAX_HOURS: usize = 48;
-
-/// Sorts behind every place of its moment.
-const END: &str = "~";
-
 /// Which part of the feed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Span {
-    /// Recorded at or after this moment (RFC 3339); a day ago unless said otherwise.
+pub struct Wanted {
+    /// Recorded at or after this moment (RFC 3339); unless said otherwise a day ago, and with `subject` the beginning.
+    #[param(nullable = false)]
     from: Option<DateTime<Utc>>,
     /// Recorded before this moment; now unless said otherwise.
+    #[param(nullable = false)]
     to: Option<DateTime<Utc>>,
+    /// Only what they did: `user#<id>`, `system` or `telnyx`.
+    #[param(
+        nullable = false,
+        value_type = Option<String>,
+        pattern = "^(user#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|system|telnyx)$",
+        example = "user#0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4"
+    )]
+    actor: Option<Actor>,
+    /// Only what happened to this one, such as `user#<id>`; read from its own history, which is always as new as the log.
+    #[param(
+        nullable = false,
+        value_type = Option<String>,
+        pattern = "^(user|role|session|notification)#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        example = "user#0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4"
+    )]
+    subject: Option<StreamId>,
+    /// Only events of this type, such as `UserSuspended`.
+    #[serde(rename = "type")]
+    #[param(nullable = false, max_length = 100, example = "UserSuspended")]
+    kind: Option<String>,
     /// Items of a page, 1 to 200; 50 unless said otherwise.
     #[param(nullable = false, minimum = 1, maximum = 200)]
     page_size: Option<u16>,
@@ -57,93 +72,52 @@ pub struct Span {
 
 /// Read what happened to everything, oldest first.
 ///
-/// The feed is complete but is no total order: an event that was projected late appears at its own time.
+/// The feed is complete but is no total order: an event that was projected late appears at its own time. So no page token
+/// points behind `complete_until`: the next page may tell again what this one told, and whoever keeps events drops repeats
+/// by `event_id`. Whoever goes on later begins at `complete_until`. With a Consistency-Token it waits up to 5 s until that
+/// write is in the feed.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "audit", operation_id = "audit",
     security(("bearer" = [])),
-    params(Span),
+    params(Wanted, ReadAfter),
     responses(
-        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = Items<EventBody>, example = json!(examples::page(examples::event()))),
+        (status = 200, description = "A page of events; a page may be empty and still say where to go on", body = AuditPage, example = json!(page::example())),
         Guarded, Served,
     )
 )]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    span: Result<Query<Span>, QueryRejection>,
-) -> Result<Json<Items<EventBody>>, Problem> {
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    at_least: AtLeast,
+) -> Result<Json<AuditPage>, Problem> {
     caller.require(Permission::AUDIT_READ)?;
-    let Query(span) = span.map_err(|_| invalid_query())?;
-    let paging = Paging::new(span.page_size, span.page_token);
+    let Query(wanted) = wanted.map_err(|_| invalid_query())?;
+    let paging = Paging::new(wanted.page_size, wanted.page_token);
     let size = paging.size()?;
     let now = state.context.clock.now();
-    let (from, to) = (span.from.unwrap_or(now - DEFAULT_SPAN), span.to.unwrap_or(now));
-    let list = "audit";
-    let place: String = paging.place(&state, list)?.unwrap_or_else(|| timestamp(from));
+    let to = wanted.to.unwrap_or(now);
+    let filter = Filter { actor: wanted.actor, kind: wanted.kind };
+    let list = format!("audit {:?} {filter:?}", wanted.subject);
+    settled(&state, &at_least).await?;
 
-    let (rows, next) = walk(&state, place, to, size).await?;
-    let mut items = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        let reason = state.context.store().open_audit(&mut row).await?;
-        items.push(body(row, reason));
-    }
-    let next_page_token = next.map(|next| cursor::seal(&state.cursor_key, list, &next)).transpose()?;
-    Ok(Json(Items { items, next_page_token }))
-}
-
-/// Goes through the hours from `place` on until the page is full, the hours of one request are used up, or `to`.
-async fn walk(
-    state: &AppState,
-    place: String,
-    to: DateTime<Utc>,
-    size: NonZeroU16,
-) -> Result<(Vec<AuditRow>, Option<String>), Problem> {
-    let begin: DateTime<Utc> = place.get(..27).and_then(|at| at.parse().ok()).ok_or_else(invalid_query)?;
-    let until = timestamp(to);
-    if place >= until {
-        return Ok((Vec::new(), None));
-    }
-    let wanted = usize::from(size.get());
-    let mut rows: Vec<AuditRow> = Vec::new();
-    let mut hour = AuditSlot::hour_of(begin);
-    for _ in 0..MAX_HOURS {
-        if hour >= to {
-            return Ok((rows, None));
+    // Before the rows: what comes meanwhile is not promised.
+    let complete_until = state.lag.complete_until();
+    let (rows, next_page_token) = match wanted.subject {
+        Some(subject) => {
+            let after = paging.place(&state, &list)?;
+            let span = (wanted.from, to);
+            let (rows, next) = subject::page(&state, subject, after, span, size, &filter).await?;
+            (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next)))
         }
-        let limit = i32::from(size.get()) + 1;
-        let slots = (0..AuditSlot::BUCKETS).map(|bucket| AuditSlot { hour, bucket });
-        let read = slots.map(|slot| {
-            let (place, until) = (&place, &until);
-            async move { state.audit.read(&slot, place, until, limit).await }
-        });
-        let mut found: Vec<AuditRow> = try_join_all(read).await?.into_iter().flatten().collect();
-        found.sort_by_key(AuditRow::position);
-        rows.extend(found);
-        if rows.len() > wanted {
-            rows.truncate(wanted);
-            // The place of the last row, and a character more: just behind it.
-            let next = rows.last().map(|row| format!("{}{END}", row.position()));
-            return Ok((rows, next));
+        None => {
+            let begin: Option<Place> = paging.place(&state, &list)?;
+            let begin = begin.unwrap_or_else(|| place_of(wanted.from.unwrap_or(now - DEFAULT_SPAN)));
+            let (rows, next) = walk(&state, begin.clone(), to, size, &filter).await?;
+            let complete = complete_until.map(place_of).unwrap_or_default().max(begin);
+            (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next.min(complete))))
         }
-        hour += TimeDelta::hours(1);
-    }
-    Ok((rows, (hour < to).then(|| timestamp(hour))))
-}
-
-fn body(row: AuditRow, reason: Option<Personal<Reason>>) -> EventBody {
-    EventBody {
-        event_id: row.event.event_id.0,
-        stream: row.stream.to_string(),
-        version: row.version.0,
-        index: row.index,
-        kind: row.event.event.kind,
-        schema: row.event.event.schema,
-        recorded_at: row.recorded_at,
-        actor: row.actor,
-        reason,
-        correlation_id: row.correlation_id,
-        causation_id: row.causation_id.map(|id| id.0),
-        traceparent: row.traceparent,
-        data: row.event.event.data,
-    }
+    };
+    let items = bodies(&state, rows).await?;
+    Ok(Json(AuditPage { items, next_page_token: next_page_token.transpose()?, complete_until }))
 }

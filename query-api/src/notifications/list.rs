@@ -4,15 +4,24 @@ use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
-use events::{ids::UserId, notification::Delivery, permission::Permission, views::Facet};
+use events::{
+    ids::UserId,
+    notification::Delivery,
+    permission::Permission,
+    reaction,
+    stream::{Category, Version},
+    user::UserEvent,
+    views::Facet,
+};
 use platform::{
     http::{
         Problem,
         auth::Caller,
-        consistency::AtLeast,
+        consistency::{AtLeast, version_beyond_the_stream},
         documented::{Guarded, ReadAfter, Served, examples},
     },
     rows::Listing,
+    store::Range,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -22,6 +31,7 @@ use crate::{
     cursor,
     list::{Items, Paging, invalid_query, page},
     state::AppState,
+    wait,
 };
 
 /// Which notifications.
@@ -50,7 +60,8 @@ pub struct Wanted {
 
 /// List notifications.
 ///
-/// In the order in which they were requested.
+/// In the order in which they were requested. With a Consistency-Token of a user it waits up to 5 s for the notifications
+/// that the write caused.
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "notifications", operation_id = "list_notifications",
     security(("bearer" = [])),
@@ -75,8 +86,24 @@ pub async fn list(
     let listing = Listing { facet, ..Listing::ALL };
     let list = format!("notifications {} {:?}", listing.name(), wanted.status);
     let after = paging.place(&state, &list)?;
+    let at_least = with_caused(&state, at_least).await?;
     let page = page(&state.notifications, state.context.store(), &listing, after, size, &at_least).await?;
     let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, &list, &next)).transpose()?;
     let shown = page.rows.iter().filter(|row| wanted.status.is_none_or(|status| row.status == status));
     Ok(Json(Items { items: shown.map(NotificationBody::from).collect(), next_page_token }))
+}
+
+/// What is asked for, and the notifications that the commits of users among it caused, once they are there.
+async fn with_caused(state: &AppState, mut at_least: AtLeast) -> Result<AtLeast, Problem> {
+    let asked: Vec<_> = at_least.iter().filter(|(stream, _)| stream.category == Category::User).collect();
+    for (stream, version) in asked {
+        let range = Range { after: Version(version.0 - 1), until: Some(version) };
+        let commits = state.context.store().read::<UserEvent>(stream, range, 1).await?;
+        let commit = commits.first().ok_or_else(version_beyond_the_stream)?;
+        for caused in commit.events.iter().flat_map(reaction::of_user) {
+            wait::until(|| async { Ok(state.notifications.get(caused.id.0, true).await?.is_some()) }).await?;
+            at_least.and(caused.id.into(), Version(1));
+        }
+    }
+    Ok(at_least)
 }

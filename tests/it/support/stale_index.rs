@@ -90,8 +90,10 @@ async fn forward(State(line): State<Arc<Line>>, headers: HeaderMap, body: Bytes)
     };
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     let bytes = answer.bytes().await.unwrap_or_default();
-    if operation == "PutItem" && status.is_success() {
-        line.note(&request);
+    if status.is_success() {
+        let parts = request["TransactItems"].as_array().into_iter().flatten().map(|part| &part["Put"]);
+        let whole = Some(&request).filter(|_| operation == "PutItem");
+        parts.chain(whole).for_each(|put| line.note(put));
     }
     if !stale || !status.is_success() {
         return (status, headers, bytes).into_response();
@@ -108,10 +110,10 @@ fn table(request: &Value) -> &str {
 }
 
 impl Line {
-    fn note(&self, request: &Value) {
-        if let Some(id) = request["Item"]["id"]["S"].as_str() {
-            let key = (table(request).to_owned(), id.to_owned());
-            self.puts.lock().unwrap().entry(key).or_default().push((Instant::now(), request["Item"].clone()));
+    fn note(&self, put: &Value) {
+        if let Some(id) = put["Item"]["id"]["S"].as_str() {
+            let key = (table(put).to_owned(), id.to_owned());
+            self.puts.lock().unwrap().entry(key).or_default().push((Instant::now(), put["Item"].clone()));
         }
     }
 
