@@ -103,20 +103,17 @@ pub async fn list(
 
     // Before the rows: what comes meanwhile is not promised.
     let complete_until = state.lag.complete_until();
-    let (rows, next_page_token) = match wanted.subject {
-        Some(subject) => {
-            let after = paging.place(&state, &list)?;
-            let span = (wanted.from, to);
-            let (rows, next) = subject::page(&state, subject, after, span, size, &filter).await?;
-            (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next)))
-        }
-        None => {
-            let begin: Option<Place> = paging.place(&state, &list)?;
-            let begin = begin.unwrap_or_else(|| place_of(wanted.from.unwrap_or(now - DEFAULT_SPAN)));
-            let (rows, next) = walk(&state, begin.clone(), to, size, &filter).await?;
-            let complete = complete_until.map(place_of).unwrap_or_default().max(begin);
-            (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next.min(complete))))
-        }
+    let (rows, next_page_token) = if let Some(subject) = wanted.subject {
+        let after = paging.place(&state, &list)?;
+        let span = (wanted.from, to);
+        let (rows, next) = subject::page(&state, subject, after, span, size, &filter).await?;
+        (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next)))
+    } else {
+        let begin: Option<Place> = paging.place(&state, &list)?;
+        let begin = begin.unwrap_or_else(|| place_of(wanted.from.unwrap_or(now - DEFAULT_SPAN)));
+        let (rows, next) = walk(&state, begin.clone(), to, size, &filter).await?;
+        let complete = complete_until.map(place_of).unwrap_or_default().max(begin);
+        (rows, next.map(|next| cursor::seal(&state.cursor_key, &list, &next.min(complete))))
     };
     let items = bodies(&state, rows).await?;
     Ok(Json(AuditPage { items, next_page_token: next_page_token.transpose()?, complete_until }))
