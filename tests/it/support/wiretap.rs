@@ -59,6 +59,9 @@ impl Call {
 /// Calls that are made to say what they took.
 const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
+/// Tables that a service reads by the clock, whether it is asked anything or not.
+const POLLED: [&str; 3] = ["rights", "leases", "parked"];
+
 /// The way on to the engine.
 #[derive(Clone)]
 pub struct Line {
@@ -105,7 +108,7 @@ impl Wiretap {
     /// The calls since the last time this was asked, without the polls that no request causes.
     pub fn take(&self) -> Vec<Call> {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        calls.retain(|call| call.table != "rights" && call.table != "leases");
+        calls.retain(|call| !POLLED.contains(&call.table.as_str()));
         calls
     }
 }
