@@ -37,7 +37,7 @@ pub struct Conditions {
 #[expect(dead_code, reason = "read by the document only")]
 pub struct IfMatchRequired {
     /// The `ETag` that you read, or `*`
-    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = "*")]
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,19}(\.[A-Za-z0-9_-]{43})?")$"#, example = "*")]
     if_match: String,
 }
 
@@ -47,7 +47,12 @@ pub struct IfMatchRequired {
 #[expect(dead_code, reason = "read by the document only")]
 pub struct IfMatchAllowed {
     /// The `ETag` that you read, or `*`
-    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = "*", nullable = false)]
+    #[param(
+        rename = "If-Match",
+        pattern = r#"^(\*|"[0-9]{1,19}(\.[A-Za-z0-9_-]{43})?")$"#,
+        example = "*",
+        nullable = false
+    )]
     if_match: Option<String>,
 }
 

@@ -43,6 +43,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(roles::get::get))
         .routes(routes!(roles::events::events))
         .routes(routes!(audit::list::list))
+        .routes(routes!(audit::stream::follow))
         .routes(routes!(notifications::list::list))
         .routes(routes!(notifications::get::get))
         .routes(routes!(wellknown::jwks::jwks))

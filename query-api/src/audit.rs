@@ -1,8 +1,10 @@
 //! The audit feed.
 
+mod follow;
 pub mod list;
 mod page;
 mod settled;
+pub mod stream;
 mod subject;
 mod walk;
 

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod conditional;
 pub mod config;
 pub mod cursor;
 pub mod document;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::middleware;
+use axum::{Extension, middleware};
 use futures::FutureExt;
 use platform::{
     http::{health, layers, methods, query, serve},
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::{api, document, lag, state::AppState};
 
 /// Routes that read a query string.
-const WITH_QUERY: [&str; 8] = [
+const WITH_QUERY: [&str; 9] = [
     "/v1/users",
     "/v1/users/{id}",
     "/v1/users/{id}/events",
@@ -22,6 +22,7 @@ const WITH_QUERY: [&str; 8] = [
     "/v1/roles/{id}/events",
     "/v1/notifications",
     "/v1/audit",
+    "/v1/audit/stream",
 ];
 
 /// Serves until the shutdown.
@@ -44,6 +45,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let routes = routes.layer(middleware::from_fn(|request, next| {
         query::refuse_unknown(|route| WITH_QUERY.contains(&route), request, next)
     }));
+    // A stream would go on for ever, and with it the drain.
+    let routes = routes.layer(Extension(shutdown.clone()));
     let elsewhere = methods::elsewhere(&api::document(), &document::commands()?);
     let routes = routes.layer(measured).merge(elsewhere).merge(document::routes()?).merge(health::routes(readiness));
     let serving = serve::serve(listener, layers::wrap(routes, clock), shutdown.clone());

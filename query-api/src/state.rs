@@ -7,14 +7,16 @@ use events::{notification::NotificationState, role::RoleState, user::UserState};
 use platform::{
     clock::Clock,
     context::Context,
-    crypto::{SealingKey, Secrets},
+    crypto::{MacKey, SealingKey, Secrets},
     http::auth::Authenticator,
     rows::{AuditRows, Rows},
     sessions::Sessions,
     tables::{NOTIFICATIONS, ROLES, USERS},
 };
 
-use crate::{config::Config, lag::Lag};
+use tokio::sync::Semaphore;
+
+use crate::{audit::stream::MAX_STREAMS, config::Config, lag::Lag};
 
 /// Everything that a handler may need.
 #[derive(Debug, Clone)]
@@ -37,6 +39,10 @@ pub struct Inner {
     pub sessions: Sessions,
     /// Seals cursors.
     pub cursor_key: SealingKey,
+    /// Places for streams of the audit feed.
+    pub streams: Arc<Semaphore>,
+    /// Makes the tags of answers.
+    pub tag_key: MacKey,
     /// How far the read models are behind.
     pub lag: Lag,
 }
@@ -57,6 +63,8 @@ impl AppState {
             audit: AuditRows::new(client(), &context.names),
             sessions: Sessions::new(client(), &context.names),
             cursor_key: secrets.cursors()?,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            tag_key: secrets.digests()?,
             lag: Lag::new(client(), &context.names, clock),
             context,
         })))

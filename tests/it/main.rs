@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
+mod audit_stream;
 mod bad_input;
 mod commands;
+mod conditional;
 mod cost;
 mod crash;
 mod erase;

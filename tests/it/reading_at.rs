@@ -41,7 +41,7 @@ async fn users_and_roles_are_shown_as_they_were_at_every_moment() {
         let moments = [Some(updated(answer)), next.map(|next| updated(next) - MOMENT)];
         for moment in moments.into_iter().flatten().filter(|moment| *moment >= updated(answer)) {
             let shown = at(api, &path, moment).await.expect(200);
-            assert_eq!(shown.header("etag"), answer.header("etag"));
+            assert_eq!(shown.header("consistency-token"), answer.header("consistency-token"));
             let mut wanted = answer.body.clone();
             // The name of the role is that of the moment, too.
             if let Some(name) = wanted["roles"].pointer_mut("/0/name") {

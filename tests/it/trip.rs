@@ -32,7 +32,7 @@ async fn from_a_rest_write_to_a_delivered_text_message() {
     let in_the_list = api.get_since("/v1/users", token).await.expect(200);
     assert!(in_the_list.body["items"].as_array().unwrap().contains(&assigned.body), "{}", in_the_list.body);
     let shown = api.get_until(&path, |answer| answer.body == assigned.body).await;
-    assert_eq!(shown.header("etag"), "\"2\"");
+    assert!(shown.header("etag").starts_with("\"2."), "{}", shown.header("etag"));
 
     // The welcome message goes out once, and its signed receipt comes back.
     let history = api.get(&format!("{path}/events")).await.expect(200);

@@ -11,6 +11,9 @@ use super::Problem;
 /// What a write tells and a read may ask for: `<stream>@<version>`, comma-separated in a request.
 pub const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token");
 
+/// Stands in a tag between the version and what else is shown.
+const SHOWN: char = '.';
+
 /// Most tokens in one request: each may cost a read.
 const MAX_TOKENS: usize = 8;
 
@@ -101,6 +104,7 @@ impl IfMatch {
             return Ok(Some(ExpectedVersion::Existing));
         }
         let version = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let version = version.map(|tag| tag.split_once(SHOWN).map_or(tag, |(version, _)| version));
         let version = version.and_then(number).ok_or(NotAVersion)?;
         Ok(Some(ExpectedVersion::Exact(Version(version))))
     }
@@ -118,8 +122,20 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
 /// The headers by which an answer states its version.
 pub fn version_headers(stream: StreamId, version: Version) -> [(HeaderName, HeaderValue); 2] {
-    let value = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("\"0\""));
-    [(header::ETAG, value(format!("\"{version}\""))), (CONSISTENCY_TOKEN, value(format!("{stream}@{version}")))]
+    [(header::ETAG, entity_tag(version, None)), (CONSISTENCY_TOKEN, value(&format!("{stream}@{version}")))]
+}
+
+/// The tag of a version, as it is shown together with `shown`, which may change while the version stays: it is another
+/// answer then (RFC 9110 §8.8.3), and still the same version to whoever means to change it.
+pub fn entity_tag(version: Version, shown: Option<&str>) -> HeaderValue {
+    match shown {
+        Some(shown) => value(&format!("\"{version}{SHOWN}{shown}\"")),
+        None => value(&format!("\"{version}\"")),
+    }
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
 #[cfg(test)]
@@ -156,7 +172,8 @@ mod tests {
         let parse = |text: &str| IfMatch::parse(&headers(header::IF_MATCH, text));
         assert_eq!(parse("*"), Ok(Some(ExpectedVersion::Existing)));
         assert_eq!(parse("\"7\""), Ok(Some(ExpectedVersion::Exact(Version(7)))));
-        for bad in ["7", "W/\"7\"", "\"7\", \"8\"", "\"x\"", "\"+7\"", ""] {
+        assert_eq!(parse("\"7.shown\""), Ok(Some(ExpectedVersion::Exact(Version(7)))));
+        for bad in ["\".7\"", "7", "W/\"7\"", "\"7\", \"8\"", "\"x\"", "\"+7\"", ""] {
             assert_eq!(parse(bad), Err(NotAVersion), "{bad}");
         }
         let two = ["\"7\"", "\"8\""].map(|tag| (header::IF_MATCH, HeaderValue::from_static(tag)));

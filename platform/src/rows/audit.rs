@@ -65,7 +65,8 @@ impl AuditRows {
         Ok(get.send().await.map_err(unavailable)?.item.is_some())
     }
 
-    /// The first rows of a slot after `after` and before `until`, at most `limit`, by time.
+    /// The first rows of a slot after `after` and before `until`, at most `limit`, by time; strongly consistent, for who
+    /// says up to where the feed is complete must not pass over what another copy of the table lacks.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -81,6 +82,7 @@ impl AuditRows {
             .query()
             .table_name(&self.table)
             .select(Select::AllAttributes)
+            .consistent_read(true)
             .limit(limit)
             .key_condition_expression("slot = :slot AND #position BETWEEN :after AND :until")
             .expression_attribute_names("#position", "position")

@@ -78,6 +78,7 @@ pub(super) async fn walk(
     Ok((rows, (place < until).then_some(place)))
 }
 
-fn behind(position: &str) -> Place {
+/// The place right behind a row.
+pub(super) fn behind(position: &str) -> Place {
     format!("{position}{END}")
 }

@@ -1,8 +1,8 @@
 //! `GET /v1/notifications`
 
 use axum::{
-    Json,
     extract::{Query, State, rejection::QueryRejection},
+    response::Response,
 };
 use events::{
     ids::UserId,
@@ -28,6 +28,7 @@ use utoipa::IntoParams;
 
 use super::NotificationBody;
 use crate::{
+    conditional::{IfNoneMatch, Same, UnlessSame},
     cursor,
     list::{Items, Paging, invalid_query, page},
     state::AppState,
@@ -65,10 +66,10 @@ pub struct Wanted {
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "notifications", operation_id = "list_notifications",
     security(("bearer" = [])),
-    params(Wanted, ReadAfter),
+    params(Wanted, ReadAfter, UnlessSame),
     responses(
-        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, example = json!(examples::page(super::example()))),
-        Guarded, Served,
+        (status = 200, description = "A page of notifications", body = Items<NotificationBody>, headers(("ETag" = String, description = "Of this part of the list, for `If-None-Match`")), example = json!(examples::page(super::example()))),
+        Same, Guarded, Served,
     )
 )]
 pub async fn list(
@@ -76,7 +77,8 @@ pub async fn list(
     caller: Caller,
     wanted: Result<Query<Wanted>, QueryRejection>,
     at_least: AtLeast,
-) -> Result<Json<Items<NotificationBody>>, Problem> {
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
     caller.require(Permission::NOTIFICATIONS_READ)?;
     let Query(wanted) = wanted.map_err(|_| invalid_query())?;
     let paging = Paging::new(wanted.page_size, wanted.page_token);
@@ -90,7 +92,8 @@ pub async fn list(
     let page = page(&state.notifications, state.context.store(), &listing, after, size, &at_least).await?;
     let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, &list, &next)).transpose()?;
     let shown = page.rows.iter().filter(|row| wanted.status.is_none_or(|status| row.status == status));
-    Ok(Json(Items { items: shown.map(NotificationBody::from).collect(), next_page_token }))
+    let items: Vec<NotificationBody> = shown.map(NotificationBody::from).collect();
+    if_none_match.items(&state.tag_key, &list, Items { items, next_page_token })
 }
 
 /// What is asked for, and the notifications that the commits of users among it caused, once they are there.

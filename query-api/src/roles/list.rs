@@ -1,6 +1,6 @@
 //! `GET /v1/roles`
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use events::permission::Permission;
 use platform::{
     http::{
@@ -14,6 +14,7 @@ use platform::{
 };
 
 use crate::{
+    conditional::{IfNoneMatch, Same, UnlessSame},
     cursor,
     list::{Items, Paging, page},
     state::AppState,
@@ -27,10 +28,10 @@ const LIST: &str = "roles";
 #[utoipa::path(
     get, path = "/v1/roles", tag = "roles", operation_id = "list_roles",
     security(("bearer" = [])),
-    params(Paging, ReadAfter),
+    params(Paging, ReadAfter, UnlessSame),
     responses(
-        (status = 200, description = "A page of roles", body = Items<RoleBody>, example = json!(examples::page(examples::role()))),
-        Guarded, Served,
+        (status = 200, description = "A page of roles", body = Items<RoleBody>, headers(("ETag" = String, description = "Of this part of the list, for `If-None-Match`")), example = json!(examples::page(examples::role()))),
+        Same, Guarded, Served,
     )
 )]
 pub async fn list(
@@ -38,10 +39,12 @@ pub async fn list(
     caller: Caller,
     paging: Paging,
     at_least: AtLeast,
-) -> Result<Json<Items<RoleBody>>, Problem> {
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
     caller.require(Permission::ROLES_READ)?;
     let after = paging.place(&state, LIST)?;
     let page = page(&state.roles, state.context.store(), &Listing::ALL, after, paging.size()?, &at_least).await?;
     let next_page_token = page.next.map(|next| cursor::seal(&state.cursor_key, LIST, &next)).transpose()?;
-    Ok(Json(Items { items: page.rows.iter().map(RoleBody::from).collect(), next_page_token }))
+    let items: Vec<RoleBody> = page.rows.iter().map(RoleBody::from).collect();
+    if_none_match.items(&state.tag_key, LIST, Items { items, next_page_token })
 }

@@ -43,9 +43,10 @@ pub async fn export_all(State(state): State<AppState>, caller: Caller, at_least:
     caller.require(Permission::USERS_READ)?;
     let first = lines(&state, None, &at_least).await?;
     let pages = stream::try_unfold(Some(first), move |read| {
-        let (state, at_least) = (state.clone(), at_least.clone());
+        let (state, at_least, caller) = (state.clone(), at_least.clone(), caller.clone());
         async move {
             let Some((text, next)) = read else { return Ok::<_, Problem>(None) };
+            caller.still_holds(&state.context.authenticator, Permission::USERS_READ).await?;
             let following = match next {
                 Some(next) => Some(lines(&state, Some(next), &at_least).await?),
                 None => None,

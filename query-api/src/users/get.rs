@@ -1,15 +1,12 @@
 //! `GET /v1/users/{id}`
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use events::{
     ids::UserId,
     permission::Permission,
     role::Role,
+    stream::Version,
     user::{Status, User, UserState},
 };
 use futures::future::try_join_all;
@@ -17,13 +14,14 @@ use platform::http::{
     Problem,
     auth::Caller,
     bodies::UserBody,
-    consistency::{AtLeast, version_headers},
+    consistency::AtLeast,
     documented::{Erasable, Guarded, Named, ReadAfter, Served},
     id::Id,
 };
 
 use super::bodies;
 use crate::{
+    conditional::{IfNoneMatch, Same, UnlessSame},
     fresh,
     moment::{self, AsOf},
     state::AppState,
@@ -36,10 +34,10 @@ use crate::{
 #[utoipa::path(
     get, path = "/v1/users/{id}", tag = "users", operation_id = "get_user",
     security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "The user"), AsOf, ReadAfter),
+    params(("id" = Uuid, Path, description = "The user"), AsOf, ReadAfter, UnlessSame),
     responses(
-        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
-        Guarded, Served, Named, Erasable,
+        (status = 200, description = "The user", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`, and for `If-None-Match`"))),
+        Same, Guarded, Served, Named, Erasable,
     )
 )]
 pub async fn get(
@@ -48,35 +46,37 @@ pub async fn get(
     Id(id): Id<UserId>,
     as_of: AsOf,
     at_least: AtLeast,
+    if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_READ)?;
-    match as_of.at {
-        Some(at) => answer_as_of(&state, id, at, &at_least).await,
-        None => answer(&state, id, &at_least).await,
-    }
+    let (version, body) = match as_of.at {
+        Some(at) => as_of_then(&state, id, at, &at_least).await?,
+        None => current(&state, id, &at_least).await?,
+    };
+    if_none_match.entity(&state.tag_key, (id.into(), version), &body.roles, &body)
 }
 
 /// One user, with version and roles' names.
 ///
 /// # Errors
 /// 404, 410, 400 or 503.
-pub async fn answer(state: &AppState, id: UserId, at_least: &AtLeast) -> Result<Response, Problem> {
+pub async fn current(state: &AppState, id: UserId, at_least: &AtLeast) -> Result<(Version, UserBody), Problem> {
     let user: Option<UserState> = fresh::row(&state.users, state.context.store(), id.0, at_least.of(id.into())).await?;
     let user = user.ok_or_else(Problem::not_found)?;
     if user.status == Status::Erased {
         return Err(Problem::erased());
     }
-    let headers = version_headers(id.into(), user.version);
+    let version = user.version;
     let body = bodies(state, &[user], at_least).await?.pop().ok_or_else(Problem::not_found)?;
-    Ok((headers, Json(body)).into_response())
+    Ok((version, body))
 }
 
-async fn answer_as_of(
+async fn as_of_then(
     state: &AppState,
     id: UserId,
     at: DateTime<Utc>,
     at_least: &AtLeast,
-) -> Result<Response, Problem> {
+) -> Result<(Version, UserBody), Problem> {
     let user = moment::state_at::<User>(state, id.into(), at, at_least).await?.ok_or_else(Problem::not_found)?;
     let held = user.roles.iter().filter(|held| held.holds_at(at)).map(|held| held.role_id);
     let roles = try_join_all(held.map(|role| async move {
@@ -85,6 +85,5 @@ async fn answer_as_of(
     }))
     .await?;
     let name_of = |id| roles.iter().flatten().find(|role| role.id == id).map(|role| role.name.clone().into());
-    let body = UserBody::new(&user, at, name_of);
-    Ok((version_headers(id.into(), user.version), Json(body)).into_response())
+    Ok((user.version, UserBody::new(&user, at, name_of)))
 }

@@ -1,8 +1,8 @@
 //! `GET /v1/users`
 
 use axum::{
-    Json,
     extract::{Query, State, rejection::QueryRejection},
+    response::Response,
 };
 use events::{
     ids::RoleId,
@@ -25,6 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::bodies;
 use crate::{
+    conditional::{IfNoneMatch, Same, UnlessSame},
     cursor,
     list::{Items, Paging, invalid_query, no_such_list, page},
     state::AppState,
@@ -113,10 +114,10 @@ impl Wanted {
 #[utoipa::path(
     get, path = "/v1/users", tag = "users", operation_id = "list_users",
     security(("bearer" = [])),
-    params(Wanted, ReadAfter),
+    params(Wanted, ReadAfter, UnlessSame),
     responses(
-        (status = 200, description = "A page of users", body = Items<UserBody>, example = json!(examples::page(examples::user()))),
-        Guarded, Served,
+        (status = 200, description = "A page of users", body = Items<UserBody>, headers(("ETag" = String, description = "Of this part of the list, for `If-None-Match`")), example = json!(examples::page(examples::user()))),
+        Same, Guarded, Served,
     )
 )]
 pub async fn list(
@@ -124,7 +125,8 @@ pub async fn list(
     caller: Caller,
     wanted: Result<Query<Wanted>, QueryRejection>,
     at_least: AtLeast,
-) -> Result<Json<Items<UserBody>>, Problem> {
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
     caller.require(Permission::USERS_READ)?;
     let Query(wanted) = wanted.map_err(|_| invalid_query())?;
     let listing = wanted.listing()?;
@@ -139,5 +141,6 @@ pub async fn list(
         let now = state.context.clock.now();
         users.retain(|user| user.roles.iter().any(|held| held.role_id == role && held.holds_at(now)));
     }
-    Ok(Json(Items { items: bodies(&state, &users, &at_least).await?, next_page_token }))
+    let items = Items { items: bodies(&state, &users, &at_least).await?, next_page_token };
+    if_none_match.items(&state.tag_key, &list, items)
 }

@@ -10,7 +10,10 @@ use platform::http::{
 };
 
 use super::get;
-use crate::state::AppState;
+use crate::{
+    conditional::{IfNoneMatch, Same, UnlessSame},
+    state::AppState,
+};
 
 /// Read your own user.
 ///
@@ -18,12 +21,18 @@ use crate::state::AppState;
 #[utoipa::path(
     get, path = "/v1/me", tag = "users", operation_id = "me",
     security(("bearer" = [])),
-    params(ReadAfter),
+    params(ReadAfter, UnlessSame),
     responses(
-        (status = 200, description = "You", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`"))),
-        Guarded, Served, Named, Erasable,
+        (status = 200, description = "You", body = UserBody, headers(("ETag" = String, description = "The version, for `If-Match`, and for `If-None-Match`"))),
+        Same, Guarded, Served, Named, Erasable,
     )
 )]
-pub async fn me(State(state): State<AppState>, caller: Caller, at_least: AtLeast) -> Result<Response, Problem> {
-    get::answer(&state, caller.user(), &at_least).await
+pub async fn me(
+    State(state): State<AppState>,
+    caller: Caller,
+    at_least: AtLeast,
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let (version, body) = get::current(&state, caller.user(), &at_least).await?;
+    if_none_match.entity(&state.tag_key, (caller.user().into(), version), &body.roles, &body)
 }

@@ -11,9 +11,10 @@ use utoipa::openapi::{
 };
 
 /// What a parameter can be refused for with 400, beside `invalid-query`.
-const REFUSALS: [(&str, &[&str]); 5] = [
+const REFUSALS: [(&str, &[&str]); 6] = [
     ("page_size", &["invalid-page-size"]),
     ("page_token", &["invalid-page-token"]),
+    ("Last-Event-ID", &["invalid-last-event-id"]),
     ("Consistency-Token", &["invalid-consistency-token", "unknown-version"]),
     ("If-Match", &["invalid-if-match"]),
     ("Idempotency-Key", &["invalid-idempotency-key"]),

@@ -1,13 +1,14 @@
 //! Every code of a problem. Clients decide by them: one that is in use is never renamed.
 
 /// Status and code. What they mean stands in `docs/API.md`, which must have the same.
-pub const CODES: [(u16, &str); 44] = [
+pub const CODES: [(u16, &str); 45] = [
     (400, "body-unreadable"),
     (400, "idempotency-key-required"),
     (400, "invalid-consistency-token"),
     (400, "invalid-idempotency-key"),
     (400, "invalid-if-match"),
     (400, "invalid-page-size"),
+    (400, "invalid-last-event-id"),
     (400, "invalid-page-token"),
     (400, "invalid-query"),
     (400, "malformed-json"),
