@@ -10,6 +10,7 @@ mod parking;
 mod project;
 mod react;
 mod retry;
+mod run;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,17 +23,22 @@ use events::{
     stream::{Category, StreamId, Version},
     user::{UserEvent, UserState},
     values::{Personal, Reason},
-    views::AuditRow,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     context::Context,
     rows::{AuditRows, Plans, Rows},
-    store::{EventStore, StoreError, Undecodable, decode_image},
+    store::{EventStore, StoreError, decode_image},
     tables::{EVENTS, NOTIFICATIONS, ROLES, Table, USERS},
 };
 
-use self::{forget::Forgetting, generations::Feeding, project::Projection, react::Reactions};
+use self::{
+    forget::Forgetting,
+    generations::Feeding,
+    project::Projection,
+    react::Reactions,
+    run::{Run, rows_of},
+};
 pub(crate) use self::{
     mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
@@ -132,10 +138,14 @@ impl Feed {
         }))
     }
 
-    /// Applies commits of many streams: each stream in order, the streams beside each other.
+    /// Applies commits of many streams: the rows of the audit feed together, then each stream in order, the streams beside
+    /// each other.
     async fn apply_all(&self, streams: BTreeMap<StreamId, Vec<StoredCommit>>) -> Result<(), StoreError> {
-        stream::iter(streams)
-            .map(|(stream, commits)| self.apply_stream(stream, commits))
+        let mut rows = Vec::new();
+        let runs: Vec<Run> = streams.into_iter().map(|(stream, commits)| Run::of(stream, commits, &mut rows)).collect();
+        self.0.audit.add_all(&rows).await?;
+        stream::iter(runs)
+            .map(|run| self.apply_stream(run))
             .buffer_unordered(CONCURRENT_STREAMS)
             .try_collect::<Vec<()>>()
             .await
@@ -143,29 +153,41 @@ impl Feed {
     }
 
     /// A commit that cannot be read parks its stream; the others go on.
-    async fn apply_stream(&self, stream: StreamId, commits: Vec<StoredCommit>) -> Result<(), StoreError> {
-        for commit in &commits {
-            match self.apply_commit(commit).await {
+    async fn apply_stream(&self, run: Run) -> Result<(), StoreError> {
+        let (stream, first) = (run.stream, run.first());
+        match self.apply_run(run).await {
+            Ok(()) => Ok(()),
+            Err(ApplyError::Transient(error)) => Err(error),
+            Err(ApplyError::Poison { at, source }) => {
+                self.0.parking.park(&stream.to_string(), &at.unwrap_or(first).to_string(), &source).await
+            }
+        }
+    }
+
+    /// Applies commits of one stream, whose rows are in the audit feed: the entity's row is written once for all of them.
+    /// What comes before one that cannot be read is applied.
+    async fn apply_run(&self, run: Run) -> Result<(), ApplyError> {
+        let Run { stream, mut commits, mut unreadable } = run;
+        for index in 0..commits.len() {
+            match self.react(&commits[index]).await {
                 Ok(()) => (),
-                Err(ApplyError::Transient(error)) => return Err(error),
-                Err(ApplyError::Poison { at, source }) => {
-                    let version = at.unwrap_or(commit.version).to_string();
-                    return self.0.parking.park(&stream.to_string(), &version, &source).await;
+                Err(ApplyError::Transient(error)) => return Err(ApplyError::Transient(error)),
+                Err(poison) => {
+                    unreadable = Some(poison);
+                    commits.truncate(index);
+                    break;
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn apply_commit(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
         let plan = self.0.feeding.plan();
         let model = |table: &Table| plan.of(table.name);
-        match commit.stream.category {
-            Category::User => self.0.users.bring_to(self, &model(&USERS), commit).await,
-            Category::Role => self.0.roles.bring_to(self, &model(&ROLES), commit).await,
-            Category::Notification => self.0.notifications.bring_to(self, &model(&NOTIFICATIONS), commit).await,
-            Category::Session => self.add(commit).await,
+        match stream.category {
+            Category::User => self.0.users.bring_to(self, &model(&USERS), &commits).await?,
+            Category::Role => self.0.roles.bring_to(self, &model(&ROLES), &commits).await?,
+            Category::Notification => self.0.notifications.bring_to(self, &model(&NOTIFICATIONS), &commits).await?,
+            Category::Session => (),
         }
+        unreadable.map_or(Ok(()), Err)
     }
 
     /// Runs the reactions to a commit again, and says how many notifications that requests which were not yet.
@@ -181,21 +203,24 @@ impl Feed {
         Ok(requested)
     }
 
-    /// What a commit adds, keyed by its events: done for every one that is delivered or healed, also for one whose row
+    /// What commits add, keyed by their events: done for every one that is delivered or healed, also for one whose row
     /// is newer already.
-    async fn add(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
-        let rows = AuditRow::of(commit).map_err(|_| {
-            ApplyError::from(StoreError::Undecodable {
-                stream: commit.stream.to_string(),
-                version: commit.version.to_string(),
-                source: Undecodable::Malformed("events"),
-            })
-        })?;
-        for row in &rows {
-            self.0.audit.add(row).await?;
+    async fn add(&self, commits: &[StoredCommit]) -> Result<(), ApplyError> {
+        let mut rows = Vec::new();
+        for commit in commits {
+            rows.extend(rows_of(commit)?);
         }
+        self.0.audit.add_all(&rows).await?;
+        for commit in commits {
+            self.react(commit).await?;
+        }
+        Ok(())
+    }
+
+    async fn react(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
         if commit.stream.category == Category::User {
-            let opened = self.0.store.open::<UserEvent>(commit).await?;
+            let opened = self.0.store.open::<UserEvent>(commit).await;
+            let opened = opened.map_err(|error| ApplyError::from(error).at(commit.version))?;
             for event in &opened.events {
                 self.0.reactions.react(event, None).await?;
                 if matches!(event.event, UserEvent::UserErased {}) {

@@ -125,7 +125,7 @@ async fn projecting_an_event_is_two_writes_and_no_request_scans() {
     let made = tapped.projector.take();
     let id = created.text("id");
     let wrote = made.iter().filter(|call| call.item.contains(&id));
-    assert_eq!(Call::of(wrote), [("PutItem", "audit"), ("PutItem", "role")]);
+    assert_eq!(Call::of(wrote), [("BatchWriteItem", "audit"), ("PutItem", "role")]);
 
     tapped.queries.take();
     tapped.commands.take();

@@ -1,17 +1,24 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::PutItemError,
-    types::{AttributeValue, Select},
+    types::{AttributeValue, PutRequest, Select, WriteRequest},
 };
 use events::views::{AuditRow, AuditSlot};
+
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::generation::FIRST;
 use crate::{
     store::{StoreError, bad_row, unavailable},
     tables::{AUDIT, Names},
 };
+
+/// Most rows of a `BatchWriteItem` (its documentation's limit).
+const MOST_OF_A_BATCH: usize = 25;
+
+/// Batches that are written at once: enough to hide their latency.
+const BATCHES_AT_ONCE: usize = 8;
 
 /// The read model of every event. Rows are only ever added, each keyed by its event.
 #[derive(Debug, Clone)]
@@ -26,27 +33,31 @@ impl AuditRows {
         Self { client, table: names.table(&AUDIT) }
     }
 
-    /// Adds a row; adding it again changes nothing.
+    /// Adds rows. Adding one again writes the same again: a row is made of its event and of nothing else.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn add(&self, row: &AuditRow) -> Result<(), StoreError> {
-        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
-        item.insert("slot".to_owned(), AttributeValue::S(slot(&row.slot())));
-        item.insert("position".to_owned(), AttributeValue::S(row.position()));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(slot)");
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(unavailable(error)),
+    /// [`StoreError`]; some rows may be added then.
+    pub async fn add_all(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
+        // A batch that names a row twice is refused, and a record may be delivered twice.
+        let rows: BTreeMap<_, _> = rows.iter().map(|row| ((slot(&row.slot()), row.position()), row)).collect();
+        let mut puts = Vec::with_capacity(rows.len());
+        for ((slot, position), row) in rows {
+            let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
+            item.insert("slot".to_owned(), AttributeValue::S(slot));
+            item.insert("position".to_owned(), AttributeValue::S(position));
+            let put = PutRequest::builder().set_item(Some(item)).build()?;
+            puts.push(WriteRequest::builder().put_request(put).build());
         }
+        let batches: Vec<_> = puts.chunks(MOST_OF_A_BATCH).map(|puts| self.put_batch(puts.to_vec())).collect();
+        stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await
+    }
+
+    async fn put_batch(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let answer =
+            self.client.batch_write_item().request_items(&self.table, puts).send().await.map_err(unavailable)?;
+        let left = answer.unprocessed_items.unwrap_or_default().values().map(Vec::len).sum::<usize>();
+        // Whoever applies commits tries again with its own pauses, and writes what is there again.
+        if left == 0 { Ok(()) } else { Err(StoreError::Throttled { left }) }
     }
 
     /// Whether the row was added; strongly consistent.

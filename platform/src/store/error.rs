@@ -14,6 +14,12 @@ pub enum StoreError {
     /// The table does not answer, or not in time. For a write the outcome is unknown.
     #[error("the event log does not answer: {0}")]
     Unavailable(CallFailed),
+    /// The table took only a part of a batch: it is asked for more than it is provisioned for.
+    #[error("the table left {left} of a batch undone")]
+    Throttled {
+        /// How many writes.
+        left: usize,
+    },
     /// A request to the table lacks a part: a fault of ours.
     #[error("a request is not complete")]
     Incomplete(#[from] BuildError),
@@ -78,7 +84,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again later can help. It then says nothing about what lies in the log.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Key(KeyError::Unavailable(_) | KeyError::Randomness(_)))
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::Throttled { .. }
+                | Self::Key(KeyError::Unavailable(_) | KeyError::Randomness(_))
+        )
     }
 }
 

@@ -47,15 +47,20 @@ impl<R: Row> Projection<R> {
         Self { rows, generations: RwLock::default() }
     }
 
-    /// Brings an entity's rows up to a commit, and adds what every commit on the way adds.
+    /// Brings an entity's rows up to the last of some commits of its stream, and adds what commits add that are read from
+    /// the log on the way.
     ///
     /// The newest generation comes first, so that its row is never behind an older one's: whoever is switched over to it
     /// sees nothing older than before.
-    pub(super) async fn bring_to(&self, feed: &Feed, model: &Model, commit: &StoredCommit) -> Result<(), ApplyError> {
-        feed.add(commit).await?;
+    pub(super) async fn bring_to(
+        &self,
+        feed: &Feed,
+        model: &Model,
+        commits: &[StoredCommit],
+    ) -> Result<(), ApplyError> {
         for number in &model.fed {
             let adding = (*number == model.current).then_some(feed);
-            self.generation(*number).bring_to(&feed.0.store, adding, std::slice::from_ref(commit)).await?;
+            self.generation(*number).bring_to(&feed.0.store, adding, commits).await?;
         }
         Ok(())
     }
@@ -134,9 +139,7 @@ impl<R: Row> Generation<R> {
             return Err(StoreError::Hole { stream: commit.stream, version: version.next() }.into());
         }
         if let Some(feed) = adding {
-            for commit in &missing {
-                feed.add(commit).await.map_err(|error| error.at(commit.version))?;
-            }
+            feed.add(&missing).await?;
         }
         let before = self.row(commit.stream.id).await?;
         if version_of(before.as_ref()) == version {

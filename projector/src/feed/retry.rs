@@ -11,6 +11,7 @@ use platform::{
 use super::{
     ApplyError, Feed,
     parking::{ParkedStream, chain},
+    run::Run,
 };
 
 /// Commits per call.
@@ -77,9 +78,11 @@ impl Feed {
             let commits = self.0.store.read_stored(stream, Range { after, until: None }, PAGE).await?;
             let Some(last) = commits.last() else { return Ok(()) };
             after = last.version;
-            for commit in &commits {
-                self.apply_commit(commit).await.map_err(|error| error.at(commit.version))?;
-            }
+            let mut rows = Vec::new();
+            let run = Run::of(stream, commits, &mut rows);
+            let first = run.first();
+            self.0.audit.add_all(&rows).await?;
+            self.apply_run(run).await.map_err(|error| error.at(first))?;
         }
     }
 

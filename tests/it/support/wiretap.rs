@@ -16,7 +16,7 @@ use serde_json::Value;
 pub struct Call {
     /// The operation.
     pub operation: String,
-    /// The table, `-` for a transaction.
+    /// The table, of a batch the first one, and `-` for a transaction.
     pub table: String,
     /// What is put, as text.
     pub item: String,
@@ -37,8 +37,11 @@ impl Call {
         let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
-        let table = request["TableName"].as_str().unwrap_or("-").to_owned();
-        Self { operation, table, item: request["Item"].to_string(), items: 0, half_units: 0 }
+        let batch = request["RequestItems"].as_object();
+        let table = request["TableName"].as_str().or(batch.and_then(|batch| Some(batch.keys().next()?.as_str())));
+        let table = table.unwrap_or("-").to_owned();
+        let item = if batch.is_some() { &request["RequestItems"] } else { &request["Item"] };
+        Self { operation, table, item: item.to_string(), items: 0, half_units: 0 }
     }
 
     /// What the answer says that it took.
