@@ -1,7 +1,7 @@
 //! Every code of a problem. Clients decide by them: one that is in use is never renamed.
 
 /// Status and code. What they mean stands in `docs/API.md`, which must have the same.
-pub const CODES: [(u16, &str); 44] = [
+pub const CODES: [(u16, &str); 45] = [
     (400, "body-unreadable"),
     (400, "idempotency-key-required"),
     (400, "invalid-consistency-token"),
@@ -42,6 +42,7 @@ pub const CODES: [(u16, &str); 44] = [
     (422, "idempotency-key-reused"),
     (422, "invalid-value"),
     (428, "if-match-required"),
+    (429, "rate-limited"),
     (500, "internal"),
     (503, "not-ready"),
     (503, "overloaded"),
@@ -59,8 +60,15 @@ mod tests {
     use super::*;
 
     /// With what `Problem::new` is called.
-    const STATUSES: [&str; 6] =
-        ["UNAUTHORIZED", "FORBIDDEN", "CONFLICT", "PAYLOAD_TOO_LARGE", "PRECONDITION_FAILED", "SERVICE_UNAVAILABLE"];
+    const STATUSES: [&str; 7] = [
+        "UNAUTHORIZED",
+        "FORBIDDEN",
+        "CONFLICT",
+        "PAYLOAD_TOO_LARGE",
+        "PRECONDITION_FAILED",
+        "TOO_MANY_REQUESTS",
+        "SERVICE_UNAVAILABLE",
+    ];
 
     fn repository() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
