@@ -112,12 +112,16 @@ impl Throttle {
             return Ok(Attempt { throttle: self, counted, at });
         }
         // Nobody uses up what others share with attempts that are not made.
-        let taken_back = join_all(counted.iter().map(|counter| self.table.take_back(counter, at))).await;
-        for error in taken_back.into_iter().filter_map(Result::err) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an attempt that was refused stays counted");
-        }
+        self.take_back(counted.iter(), at).await;
         tracing::info!(rule = refusals[0].counter.rule.name(), "too many attempts: one was refused");
         Err(too_many(&refusals, at))
+    }
+
+    async fn take_back(&self, counted: impl Iterator<Item = &Counter>, at: DateTime<Utc>) {
+        let taken_back = join_all(counted.map(|counter| self.table.take_back(counter, at))).await;
+        for error in taken_back.into_iter().filter_map(Result::err) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an attempt that was not made stays counted");
+        }
     }
 
     /// Until when a counter refuses, as far as this process has seen it refuse.
@@ -127,6 +131,14 @@ impl Throttle {
 }
 
 impl Attempt<'_> {
+    /// Says that nobody could look whether it would have succeeded: that makes nobody wait. Quotas still count it, or who
+    /// makes too many at once would be counted by nothing.
+    pub async fn not_made(self) {
+        let Self { throttle, counted, at } = self;
+        let failures = counted.iter().filter(|counter| matches!(counter.rule, Rule::Delay(_)));
+        throttle.take_back(failures, at).await;
+    }
+
     /// Says that the attempt succeeded: it was no guess.
     pub async fn succeeded(self) {
         let Self { throttle, counted, at } = self;

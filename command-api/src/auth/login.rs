@@ -71,8 +71,23 @@ impl KnownFields for LoginRequest {
     post, path = "/v1/auth/login", tag = "sign-in", operation_id = "login",
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "Signed in", body = TokenPair),
-        (status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 200, description = "Signed in",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
+        (
+            status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
         Throttled, Served, Bodied,
     )
 )]
@@ -90,21 +105,19 @@ pub async fn login(
     let name = (identifier.len() <= MAX_IDENTIFIER_BYTES).then(|| Claim::sign_in(&identifier));
     let attempt = state.throttle.admit(&tally, limits::sign_in(&state.throttle, name.as_ref(), &client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
-    let (user, hash) = find(&state, name.as_ref()).await?;
-    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
-    if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
-        state.credentials.replace_password_hash(user.id, &old, new).await?;
-    }
-    match user {
-        Some(user) if verified != Verified::No && user.status == Status::Active => {
-            let (started, ()) = tokio::join!(start(&state, &user, client), attempt.succeeded());
-            started.map(Json)
+    let shown = match check(&state, name.as_ref(), password).await {
+        Ok(shown) => shown,
+        Err(problem) => {
+            attempt.not_made().await;
+            return Err(problem);
         }
-        _ => {
-            sleep_until(refused_at).await;
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"))
-        }
-    }
+    };
+    let Some(user) = shown else {
+        sleep_until(refused_at).await;
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"));
+    };
+    let (started, ()) = tokio::join!(start(&state, &user, client), attempt.succeeded());
+    started.map(Json)
 }
 
 /// Sign-in is shed before memory grows or other requests suffer.
@@ -116,6 +129,17 @@ pub fn overloaded(error: PasswordError) -> Problem {
             Problem::internal()
         }
     }
+}
+
+/// The user of that name, if they may sign in and it is their password.
+async fn check(state: &AppState, name: Option<&Claim>, password: SecretString) -> Result<Option<UserState>, Problem> {
+    let (user, hash) = find(state, name).await?;
+    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
+    let user = user.filter(|user| verified != Verified::No && user.status == Status::Active);
+    if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
+        state.credentials.replace_password_hash(user.id, &old, new).await?;
+    }
+    Ok(user)
 }
 
 /// The user of that name with their password's hash. Of a name that nobody has, the same is read of somebody who does not

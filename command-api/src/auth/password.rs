@@ -61,7 +61,14 @@ impl KnownFields for ChangePassword {
     security(("bearer" = [])),
     request_body = ChangePassword,
     responses(
-        (status = 200, description = "Changed; the tokens of a new session", body = TokenPair),
+        (
+            status = 200, description = "Changed; the tokens of a new session",
+            headers(
+                ("RateLimit" = String, description = "As with 429"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
         (status = 409, description = "`conflict`", body = Problem, content_type = "application/problem+json"),
         Guarded, Throttled, Served, Bodied, Named, Erasable,
     )
@@ -83,7 +90,14 @@ pub async fn change_password(
     let id = caller.user();
     let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
     let stored = state.credentials.password_hash(id).await?;
-    if state.passwords.verify(current, stored.clone()).await.map_err(overloaded)? == Verified::No {
+    let verified = match state.passwords.verify(current, stored).await {
+        Ok(verified) => verified,
+        Err(error) => {
+            attempt.not_made().await;
+            return Err(overloaded(error));
+        }
+    };
+    if verified == Verified::No {
         let wrong = "is not your password";
         return Err(Problem::invalid(Vec::new()).error("/current_password", "wrong-password", wrong));
     }

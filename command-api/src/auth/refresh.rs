@@ -62,8 +62,23 @@ impl KnownFields for RefreshRequest {
     post, path = "/v1/auth/refresh", tag = "sign-in", operation_id = "refresh",
     request_body = RefreshRequest,
     responses(
-        (status = 200, description = "The next pair", body = TokenPair),
-        (status = 401, description = "`invalid-refresh-token`: no such session, over, replaced, or its user is not active", body = Problem, content_type = "application/problem+json"),
+        (
+            status = 200, description = "The next pair",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
+        (
+            status = 401, description = "`invalid-refresh-token`: no such session, over, replaced, or its user is not active",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
         Throttled, Served, Bodied,
     )
 )]
