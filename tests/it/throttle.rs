@@ -120,8 +120,11 @@ async fn whoever_hammers_from_elsewhere_does_not_lock_the_owner_out() {
     api.sign_in(HOME, "person1", PASSWORD).await.expect(200);
 
     let elsewhere = |number: u8| address(100 + u32::from(number));
-    let guesses = join_all((0..FREE_ACCOUNT).map(async |n| api.sign_in(&elsewhere(n), "person1", WRONG).await)).await;
-    assert_eq!(count(&guesses, 401), guesses.len());
+    let guess = async |n| api.sign_in(&elsewhere(n), "person1", WRONG).await;
+    for first in (0..FREE_ACCOUNT).step_by(FREE_HERE.into()) {
+        let guesses = join_all((first..first + FREE_HERE).map(guess)).await;
+        assert_eq!(count(&guesses, 401), guesses.len(), "{guesses:?}");
+    }
     let refused = api.sign_in(&address(200_u8), "person1", WRONG).await.expect(429);
     assert_eq!(refused.header("retry-after"), "1");
     // An attempt that is not made is counted nowhere: the minute's are all there still.
@@ -147,7 +150,7 @@ async fn whoever_hammers_from_elsewhere_does_not_lock_the_owner_out() {
 async fn all_instances_count_together_and_many_attempts_at_once_are_no_way_around() {
     let world = Guarded::start().await;
     let instance = |n: u8| if n.is_multiple_of(2) { &world.first } else { &world.second };
-    let guesses = (0..20).map(async |n| instance(n).sign_in(&address(1_u8), "nobody", WRONG).await);
+    let guesses = (0..12).map(async |n| instance(n).sign_in(&address(1_u8), "nobody", WRONG).await);
     let answers = join_all(guesses).await;
     assert_eq!(count(&answers, 401), usize::from(FREE_HERE));
     assert_eq!(count(&answers, 429), answers.len() - usize::from(FREE_HERE));
