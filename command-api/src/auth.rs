@@ -3,6 +3,7 @@
 pub mod authority;
 mod client;
 mod ending;
+mod limits;
 pub mod login;
 pub mod password;
 pub mod refresh;

@@ -11,5 +11,6 @@ pub mod reason;
 pub mod roles;
 pub mod server;
 pub mod state;
+pub mod throttle;
 pub mod users;
 pub mod webhooks;

@@ -3,7 +3,14 @@
 mod hasher;
 mod policy;
 
-use std::{num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use events::values::Invalid;
 use secrecy::{ExposeSecret, SecretString};
@@ -43,6 +50,7 @@ type Job = Box<dyn FnOnce(&Hasher) + Send>;
 #[derive(Debug, Clone)]
 pub struct Passwords {
     jobs: mpsc::Sender<Job>,
+    taken: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -62,7 +70,12 @@ impl Passwords {
                 }
             })?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, taken: Arc::default() })
+    }
+
+    /// How many jobs were taken on since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a password.
@@ -108,6 +121,7 @@ impl Passwords {
             mpsc::error::TrySendError::Full(_) => PasswordError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => PasswordError::Broken,
         })?;
+        self.taken.fetch_add(1, Ordering::Relaxed);
         answered.await.map_err(|_| PasswordError::Broken)
     }
 }

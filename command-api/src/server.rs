@@ -10,7 +10,7 @@ use platform::{
 };
 use tokio::net::TcpListener;
 
-use crate::{api, state::AppState};
+use crate::{api, state::AppState, throttle};
 
 /// The one route that knows no query string.
 const LOGIN: &str = "/v1/auth/login";
@@ -20,6 +20,9 @@ const LOGIN: &str = "/v1/auth/login";
 /// # Errors
 /// When the rights are not read any more, or query-api's document cannot be read.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
+    if state.client_address_header.is_none() {
+        tracing::warn!("no header is configured that states a client's address: nobody is throttled by address");
+    }
     let rights = state.context.rights.clone();
     let mut background = Background::default();
     background.spawn("the reader of the rights", rights.clone().poll());
@@ -31,6 +34,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let (routes, _) = api::routes(state).split_for_parts();
     let routes =
         routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(|route| route != LOGIN, request, next)));
+    let routes = routes.layer(middleware::from_fn(throttle::tell));
     let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
     let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);
     Ok(background.beside(serve::serve(listener, router, shutdown.clone()), &shutdown).await?)

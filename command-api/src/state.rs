@@ -17,7 +17,9 @@ use platform::{
 
 use tokio::sync::Semaphore;
 
-use crate::{config::Config, credentials::Credentials, passwords::Passwords, users::import::IMPORTS_AT_ONCE};
+use crate::{
+    config::Config, credentials::Credentials, passwords::Passwords, throttle::Throttle, users::import::IMPORTS_AT_ONCE,
+};
 
 /// Everything that a handler may need.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Inner {
     pub credentials: Credentials,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Counts attempts.
+    pub throttle: Throttle,
     /// Signs access tokens.
     pub signer: Signer,
     /// Makes refresh tokens.
@@ -65,6 +69,12 @@ impl AppState {
             sessions: Sessions::new(context.aws.dynamodb.clone(), &context.names),
             credentials: Credentials::new(context.aws.dynamodb.clone(), &context.names),
             passwords: Passwords::start()?,
+            throttle: Throttle::new(
+                context.aws.dynamodb.clone(),
+                &context.names,
+                secrets.digests()?,
+                context.clock.clone(),
+            ),
             signer: Signer::new(&secrets)?,
             refresh_key: secrets.refresh()?,
             digest_key: secrets.digests()?,

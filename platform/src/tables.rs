@@ -107,8 +107,11 @@ pub const PARKED: Table = plain("parked", "stream");
 /// The signed heads of all streams, as an auditor took them.
 pub const CHECKPOINTS: Table = Table { sort: Some(text("part")), ..plain("checkpoints", "log") };
 
+/// How many attempts were made, by rule and by whom, so that who makes too many is slowed down.
+pub const THROTTLES: Table = Table { time_to_live: Some("expires_at"), ..plain("throttles", "throttle") };
+
 /// Every table.
-pub const ALL: [Table; 13] = [
+pub const ALL: [Table; 14] = [
     EVENTS,
     CLAIMS,
     KEYS,
@@ -122,6 +125,7 @@ pub const ALL: [Table; 13] = [
     LEASES,
     PARKED,
     CHECKPOINTS,
+    THROTTLES,
 ];
 
 /// One queue with its dead-letter queue.

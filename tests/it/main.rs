@@ -29,5 +29,6 @@ mod reading_cost;
 mod rebuild;
 mod sessions;
 mod support;
+mod throttle;
 mod trip;
 mod verify;

@@ -4,6 +4,7 @@ pub mod behind;
 pub mod engine;
 pub mod faults;
 pub mod feed_watch;
+pub mod guarded;
 pub mod operator;
 pub mod parts;
 pub mod process;

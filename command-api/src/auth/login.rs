@@ -1,39 +1,49 @@
 //! `POST /v1/auth/login`
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::StatusCode};
 use events::{
     claim::Claim,
     decider::Decider,
     envelope::Actor,
-    ids::SessionId,
+    ids::{SessionId, UserId},
     session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionStarted, SessionState},
     stream::Category,
     user::{Status, UserState},
 };
 use platform::{
+    crypto::KeyError,
     http::{
         Problem,
-        documented::{Bodied, Served},
+        documented::{Bodied, Served, Throttled},
         fields::Fields,
         json::{Body, KnownFields},
     },
     sessions::SessionRow,
-    store::{Command, Companions, Draft, Folded, Intent},
+    store::{Command, Companions, Draft, Folded, Intent, StoreError},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
-use super::{client::Client, tokens::TokenPair};
+use super::{client::Client, limits, tokens::TokenPair};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
     passwords::{PasswordError, Verified},
     state::AppState,
+    throttle::Tally,
 };
 
 /// Longest identifier that is looked at, in bytes: no e-mail address or user name is longer.
 const MAX_IDENTIFIER_BYTES: usize = 1_024;
+
+/// A refused sign-in is answered no earlier than this after it was let through. The work is the same for every account but
+/// for hashes that other systems made, and for the size of what is read: most such hashes (bcrypt up to cost 11, PBKDF2 as
+/// OWASP asks for it) are checked within this time, on a machine that is not overloaded.
+const REFUSED_AFTER: Duration = Duration::from_millis(300);
 
 /// Number of a session's first refresh token.
 const FIRST: u64 = 1;
@@ -61,14 +71,30 @@ impl KnownFields for LoginRequest {
     post, path = "/v1/auth/login", tag = "sign-in", operation_id = "login",
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "Signed in", body = TokenPair),
-        (status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
-        Served, Bodied,
+        (
+            status = 200, description = "Signed in",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
+        (
+            status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        Throttled, Served, Bodied,
     )
 )]
 pub async fn login(
     State(state): State<AppState>,
     client: Client,
+    tally: Tally,
     Body(request): Body<LoginRequest>,
 ) -> Result<Json<TokenPair>, Problem> {
     let mut fields = Fields::default();
@@ -76,21 +102,22 @@ pub async fn login(
     let password = fields.required("/password", request.password, Ok);
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
-    let user = find(&state, &identifier).await?;
-    let hash = match &user {
-        Some(user) => state.credentials.password_hash(user.id).await?,
-        None => None,
-    };
-    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
-    if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
-        state.credentials.replace_password_hash(user.id, &old, new).await?;
-    }
-    match user {
-        Some(user) if verified != Verified::No && user.status == Status::Active => {
-            start(&state, &user, client).await.map(Json)
+    let name = (identifier.len() <= MAX_IDENTIFIER_BYTES).then(|| Claim::sign_in(&identifier));
+    let attempt = state.throttle.admit(&tally, limits::sign_in(&state.throttle, name.as_ref(), &client)).await?;
+    let refused_at = Instant::now() + REFUSED_AFTER;
+    let shown = match check(&state, name.as_ref(), password).await {
+        Ok(shown) => shown,
+        Err(problem) => {
+            attempt.not_made().await;
+            return Err(problem);
         }
-        _ => Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused")),
-    }
+    };
+    let Some(user) = shown else {
+        sleep_until(refused_at).await;
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"));
+    };
+    let (started, ()) = tokio::join!(start(&state, &user, client), attempt.succeeded());
+    started.map(Json)
 }
 
 /// Sign-in is shed before memory grows or other requests suffer.
@@ -104,15 +131,34 @@ pub fn overloaded(error: PasswordError) -> Problem {
     }
 }
 
-async fn find(state: &AppState, identifier: &str) -> Result<Option<UserState>, Problem> {
-    if identifier.len() > MAX_IDENTIFIER_BYTES {
-        return Ok(None);
+/// The user of that name, if they may sign in and it is their password.
+async fn check(state: &AppState, name: Option<&Claim>, password: SecretString) -> Result<Option<UserState>, Problem> {
+    let (user, hash) = find(state, name).await?;
+    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
+    let user = user.filter(|user| verified != Verified::No && user.status == Status::Active);
+    if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
+        state.credentials.replace_password_hash(user.id, &old, new).await?;
     }
-    let owner = state.context.store().owner_of(&Claim::sign_in(identifier)).await?;
-    match owner.filter(|owner| owner.category == Category::User) {
-        Some(owner) => Ok(state.context.users.load(owner).await?.state),
-        None => Ok(None),
+    Ok(user)
+}
+
+/// The user of that name with their password's hash. Of a name that nobody has, the same is read of somebody who does not
+/// exist: the number and kinds of the reads tell nothing. The user's key is read anew, because whether this process has it
+/// open would tell, too.
+async fn find(state: &AppState, name: Option<&Claim>) -> Result<(Option<UserState>, Option<String>), Problem> {
+    let store = state.context.store();
+    let owner = match name {
+        Some(name) => store.owner_of(name).await?.filter(|owner| owner.category == Category::User),
+        None => None,
+    };
+    let user = UserId(owner.map_or_else(|| state.context.clock.new_id(), |owner| owner.id));
+    match store.keyring().load_now(user.into()).await {
+        Ok(_) | Err(KeyError::Missing(_)) => (),
+        Err(error) => return Err(StoreError::from(error).into()),
     }
+    let folded = async { Ok::<_, Problem>(state.context.users.load(user.into()).await?.state) };
+    let hash = async { Ok(state.credentials.password_hash(user).await?) };
+    tokio::try_join!(folded, hash)
 }
 
 /// Begins a session of a user who has shown who they are.

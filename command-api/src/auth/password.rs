@@ -12,7 +12,7 @@ use platform::{
     http::{
         Problem,
         auth::Caller,
-        documented::{Bodied, Erasable, Guarded, Named, Served, values},
+        documented::{Bodied, Erasable, Guarded, Named, Served, Throttled, values},
         fields::Fields,
         json::{Body, KnownFields},
     },
@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 
 use super::{
     client::Client,
+    limits,
     login::{overloaded, start},
     tokens::TokenPair,
 };
@@ -31,6 +32,7 @@ use crate::{
     command::{Refused, metadata, nothing_taken, problem},
     passwords::{Verified, check_length},
     state::AppState,
+    throttle::Tally,
 };
 
 /// A new password for the old one.
@@ -59,15 +61,23 @@ impl KnownFields for ChangePassword {
     security(("bearer" = [])),
     request_body = ChangePassword,
     responses(
-        (status = 200, description = "Changed; the tokens of a new session", body = TokenPair),
+        (
+            status = 200, description = "Changed; the tokens of a new session",
+            headers(
+                ("RateLimit" = String, description = "As with 429"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
         (status = 409, description = "`conflict`", body = Problem, content_type = "application/problem+json"),
-        Guarded, Served, Bodied, Named, Erasable,
+        Guarded, Throttled, Served, Bodied, Named, Erasable,
     )
 )]
 pub async fn change_password(
     State(state): State<AppState>,
     caller: Caller,
     client: Client,
+    tally: Tally,
     Body(request): Body<ChangePassword>,
 ) -> Result<Json<TokenPair>, Problem> {
     let mut fields = Fields::default();
@@ -75,13 +85,23 @@ pub async fn change_password(
     let new = fields.required("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let (current, new) = fields.finish(current.zip(new))?;
 
+    let counters = limits::old_password(&state.throttle, caller.claims.sid);
+    let attempt = state.throttle.admit(&tally, counters).await?;
     let id = caller.user();
     let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
     let stored = state.credentials.password_hash(id).await?;
-    if state.passwords.verify(current, stored.clone()).await.map_err(overloaded)? == Verified::No {
+    let verified = match state.passwords.verify(current, stored).await {
+        Ok(verified) => verified,
+        Err(error) => {
+            attempt.not_made().await;
+            return Err(overloaded(error));
+        }
+    };
+    if verified == Verified::No {
         let wrong = "is not your password";
         return Err(Problem::invalid(Vec::new()).error("/current_password", "wrong-password", wrong));
     }
+    attempt.succeeded().await;
     judge(&state, &new, "/new_password", &words(&user)).await?;
     let hash = state.passwords.hash(new).await.map_err(overloaded)?;
     let intent = Intent::of(metadata(Actor::User(id), None));

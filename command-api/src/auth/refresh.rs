@@ -10,7 +10,7 @@ use events::{
 use platform::{
     http::{
         Problem,
-        documented::{Bodied, Served},
+        documented::{Bodied, Served, Throttled},
         fields::Fields,
         json::{Body, KnownFields},
     },
@@ -24,11 +24,13 @@ use utoipa::ToSchema;
 use super::{
     client::Client,
     ending::Ending,
+    limits,
     tokens::{RefreshToken, TokenPair},
 };
 use crate::{
     command::{metadata, nothing_taken, problem},
     state::AppState,
+    throttle::Tally,
 };
 
 /// How long the last but one token still gets the last one again: the answer to its first use may have been lost, and
@@ -60,19 +62,36 @@ impl KnownFields for RefreshRequest {
     post, path = "/v1/auth/refresh", tag = "sign-in", operation_id = "refresh",
     request_body = RefreshRequest,
     responses(
-        (status = 200, description = "The next pair", body = TokenPair),
-        (status = 401, description = "`invalid-refresh-token`: no such session, over, replaced, or its user is not active", body = Problem, content_type = "application/problem+json"),
-        Served, Bodied,
+        (
+            status = 200, description = "The next pair",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = TokenPair
+        ),
+        (
+            status = 401, description = "`invalid-refresh-token`: no such session, over, replaced, or its user is not active",
+            headers(
+                ("RateLimit" = String, description = "As with 429, where the client's address is known"),
+                ("RateLimit-Policy" = String, description = "As with 429"),
+            ),
+            body = Problem,
+            content_type = "application/problem+json"
+        ),
+        Throttled, Served, Bodied,
     )
 )]
 pub async fn refresh(
     State(state): State<AppState>,
     client: Client,
+    tally: Tally,
     Body(request): Body<RefreshRequest>,
 ) -> Result<Json<TokenPair>, Problem> {
     let mut fields = Fields::default();
     let token = fields.required("/refresh_token", request.refresh_token, Ok);
     let token = fields.finish(token)?;
+    let _attempt = state.throttle.admit(&tally, limits::refresh(&state.throttle, &client)).await?;
     let token = RefreshToken::open(&token, &state.refresh_key).ok_or_else(invalid)?;
     for _ in 0..LOOKS {
         let now = state.context.clock.now();

@@ -43,7 +43,7 @@ const MAX_FOREIGN_BYTES: usize = 512;
 /// Hashes and checks.
 pub(super) struct Hasher {
     argon2: Argon2<'static>,
-    /// What is checked when there is no account, so that the time tells nothing.
+    /// What is checked when there is no account, no password or none that reads, so that the time tells nothing.
     nobody: String,
 }
 
@@ -69,12 +69,15 @@ impl Hasher {
     }
 
     pub(super) fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verified, PasswordError> {
-        let Some(known) = Known::parse(stored.unwrap_or(&self.nobody)) else {
+        let known = stored.and_then(Known::parse);
+        if stored.is_some() && known.is_none() {
             tracing::error!("a stored password hash does not read: its user cannot sign in");
-            return Ok(Verified::No);
+        }
+        let Some(known) = known else {
+            let nobody = Known::parse(&self.nobody).ok_or(PasswordError::Broken)?;
+            return nobody.matches(password.expose_secret().as_bytes()).map(|_| Verified::No);
         };
-        let matches = known.matches(password.expose_secret().as_bytes())?;
-        if stored.is_none() || !matches {
+        if !known.matches(password.expose_secret().as_bytes())? {
             return Ok(Verified::No);
         }
         if known.is_ours() { Ok(Verified::Yes) } else { self.hash(password).map(Verified::Rehashed) }

@@ -80,6 +80,26 @@ pub enum Served {
     Unavailable(Problem),
 }
 
+/// Every route whose attempts are counted.
+#[derive(Debug, IntoResponses)]
+pub enum Throttled {
+    /// `rate-limited`: too many attempts; nothing was looked at, and nothing tells whether it would have succeeded
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(
+            ("Retry-After" = u64, description = "Seconds to wait"),
+            ("RateLimit" = String, description = "What is left of each quota (`r`), and seconds until there is more (`t`)"),
+            ("RateLimit-Policy" = String, description = "Each quota (`q`) and the seconds that it is for (`w`)"),
+        ),
+        example = json!({
+            "type": "urn:fieldfuze:problem:rate-limited", "title": "Too many attempts", "status": 429,
+            "code": "rate-limited", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"
+        }),
+    )]
+    TooMany(Problem),
+}
+
 /// Every route that reads a JSON body.
 #[derive(Debug, IntoResponses)]
 pub enum Bodied {

@@ -155,6 +155,12 @@ impl Problem {
         Self::new(StatusCode::GONE, "erased", "It was erased")
     }
 
+    /// 429: too many attempts; the next one after `seconds`. Who was counted is not said.
+    pub fn rate_limited(seconds: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many attempts")
+            .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
     /// 503: something of ours does not answer; try again.
     pub fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")

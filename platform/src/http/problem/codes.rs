@@ -43,6 +43,7 @@ pub const CODES: [(u16, &str); 45] = [
     (422, "idempotency-key-reused"),
     (422, "invalid-value"),
     (428, "if-match-required"),
+    (429, "rate-limited"),
     (500, "internal"),
     (503, "not-ready"),
     (503, "overloaded"),
@@ -60,8 +61,15 @@ mod tests {
     use super::*;
 
     /// With what `Problem::new` is called.
-    const STATUSES: [&str; 6] =
-        ["UNAUTHORIZED", "FORBIDDEN", "CONFLICT", "PAYLOAD_TOO_LARGE", "PRECONDITION_FAILED", "SERVICE_UNAVAILABLE"];
+    const STATUSES: [&str; 7] = [
+        "UNAUTHORIZED",
+        "FORBIDDEN",
+        "CONFLICT",
+        "PAYLOAD_TOO_LARGE",
+        "PRECONDITION_FAILED",
+        "TOO_MANY_REQUESTS",
+        "SERVICE_UNAVAILABLE",
+    ];
 
     fn repository() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

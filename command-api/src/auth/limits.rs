@@ -1,0 +1,125 @@
+//! How often one may try to sign in, to refresh and to show one's password.
+//!
+//! What is counted for a name is counted for what was typed, whether anybody has that name or not: unknown and known
+//! accounts behave alike.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use events::{claim::Claim, ids::SessionId};
+
+use super::client::Client;
+use crate::throttle::{Counter, Counters, Delay, Quota, Rule, Success, Throttle};
+
+/// Sign-ins with one name from one address: who mistypes has five attempts, then waits 1, 2, 4, … seconds, five minutes
+/// at most. Who signed in there with that name within 30 days, as long as a session lasts unused, is held up by this rule
+/// alone: whatever others do from elsewhere, the owner gets in.
+const SIGN_IN_HERE: Rule = Rule::Delay(Delay {
+    name: "sign-in",
+    free: 5,
+    first: TimeDelta::seconds(1),
+    longest: TimeDelta::minutes(5),
+    forgotten_after: TimeDelta::hours(1),
+    success: Success::Remembered(TimeDelta::days(30)),
+    told: true,
+});
+
+/// Sign-ins with one name from everywhere. It is weaker, because it also holds up an owner at a new address while
+/// somebody guesses: 20 attempts, then a minute each at most. That leaves a guesser with any number of addresses 1,440
+/// guesses a day, where the policy refuses passwords that fall within 10^8. Answers do not tell where it stands: that
+/// would tell that somebody else uses the name.
+const SIGN_IN_ACCOUNT: Rule = Rule::Delay(Delay {
+    name: "sign-in-account",
+    free: 20,
+    first: TimeDelta::seconds(1),
+    longest: TimeDelta::minutes(1),
+    forgotten_after: TimeDelta::hours(1),
+    success: Success::NotCounted,
+    told: false,
+});
+
+/// Sign-ins from one address with any names: 50 a minute let an office through that begins its day behind one address,
+/// and whoever signed in from there before is not held up at all. Trying one password on many names stays slow.
+const SIGN_IN_ADDRESS: Rule =
+    Rule::Quota(Quota { name: "sign-in-address", per_window: 50, window: TimeDelta::minutes(1), told: true });
+
+/// Sign-ins of all, in eight parts of 750 a minute: a hundred a second is what a few instances can hash beside their other
+/// work, and no company has as many people who sign in where they never did. One item of the table is written some
+/// twelve times a second then, far from being hot.
+const SIGN_IN_ALL: Rule =
+    Rule::Quota(Quota { name: "sign-in-all", per_window: 750, window: TimeDelta::minutes(1), told: false });
+
+/// Parts in which all sign-ins are counted.
+const PARTS: u64 = 8;
+
+/// Refreshes from one address: each device refreshes every ten minutes, so 600 a minute are 6,000 devices behind one
+/// address.
+const REFRESH_ADDRESS: Rule =
+    Rule::Quota(Quota { name: "refresh-address", per_window: 600, window: TimeDelta::minutes(1), told: true });
+
+/// Showing the old password to set another one, within one session. Counted by session, because who stole one must not be
+/// able to hold up the owner's others; and no further session begins without the password.
+const OLD_PASSWORD: Rule = Rule::Delay(Delay {
+    name: "password",
+    free: 5,
+    first: TimeDelta::seconds(1),
+    longest: TimeDelta::minutes(5),
+    forgotten_after: TimeDelta::hours(1),
+    success: Success::Forgiven,
+    told: true,
+});
+
+/// Bytes of an IPv6 address that say who it is: whoever has one has the whole /64 (RFC 6177).
+const IPV6_PREFIX_BYTES: usize = 8;
+
+/// By what a sign-in counts. Without an address, only by its name and with all others.
+pub(super) fn sign_in(throttle: &Throttle, name: Option<&Claim>, client: &Client) -> Counters {
+    let name = name.map(Claim::value).unwrap_or_default().as_bytes();
+    let account = throttle.counter(SIGN_IN_ACCOUNT, &[name]);
+    let Some(address) = client.address.map(subject) else {
+        let all = all(throttle, &account);
+        return Counters { own: None, shared: vec![account, all] };
+    };
+    let here = throttle.counter(SIGN_IN_HERE, &[name, &address]);
+    let from_address = throttle.counter(SIGN_IN_ADDRESS, &[&address]);
+    let all = all(throttle, &here);
+    Counters { own: Some(here), shared: vec![account, from_address, all] }
+}
+
+/// By what a refresh counts: without an address, by nothing. A token that we did not make costs no more than a look at it.
+pub(super) fn refresh(throttle: &Throttle, client: &Client) -> Counters {
+    let counter = client.address.map(|address| throttle.counter(REFRESH_ADDRESS, &[&subject(address)]));
+    Counters { own: counter, shared: Vec::new() }
+}
+
+/// By what showing the old password counts.
+pub(super) fn old_password(throttle: &Throttle, session: SessionId) -> Counters {
+    Counters { own: Some(throttle.counter(OLD_PASSWORD, &[session.0.as_bytes()])), shared: Vec::new() }
+}
+
+/// Which part of all sign-ins a sign-in counts in: spread by a MAC, which nobody can aim.
+fn all(throttle: &Throttle, of: &Counter) -> Counter {
+    throttle.counter(SIGN_IN_ALL, &[&[of.part(PARTS)]])
+}
+
+/// Whose attempts those from an address are.
+fn subject(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..IPV6_PREFIX_BYTES].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_and_the_forms_of_an_ipv4_address_are_one() {
+        let subject = |text: &str| subject(text.parse().unwrap());
+        assert_eq!(subject("2001:db8:1:2:3:4:5:6"), subject("2001:db8:1:2::1"));
+        assert_ne!(subject("2001:db8:1:2::1"), subject("2001:db8:1:3::1"));
+        assert_eq!(subject("::ffff:192.0.2.7"), subject("192.0.2.7"));
+        assert_ne!(subject("192.0.2.8"), subject("192.0.2.7"));
+    }
+}
