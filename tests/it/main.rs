@@ -13,6 +13,7 @@ mod freshness;
 mod hand_over;
 mod history;
 mod import;
+mod keys;
 mod kms;
 mod log;
 mod model;
