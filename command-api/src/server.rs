@@ -26,6 +26,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let rights = state.context.rights.clone();
     let mut background = Background::default();
     background.spawn("the reader of the rights", rights.clone().poll());
+    let context = &state.context;
+    background.spawn("the reader of the keys", context.token_keys.clone().follow(context.secrets.clone()));
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
         async move { missing }.boxed()

@@ -5,14 +5,8 @@ use std::sync::Arc;
 use axum::{extract::FromRef, http::HeaderName};
 use events::session::Session;
 use platform::{
-    clock::Clock,
-    context::Context,
-    crypto::{MacKey, Secrets},
-    http::auth::Authenticator,
-    sessions::Sessions,
-    store::Streams,
-    telnyx::signature::PublicKeys,
-    tokens::Signer,
+    clock::Clock, context::Context, crypto::MacKey, http::auth::Authenticator, sessions::Sessions, store::Streams,
+    telnyx::signature::PublicKeys, tokens::Signer,
 };
 
 use tokio::sync::Semaphore;
@@ -62,8 +56,7 @@ impl AppState {
     /// # Errors
     /// When the secrets or keys cannot be used.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let secrets = Secrets::load(&config.settings.data_dir)?;
-        let context = Context::open(&config.settings, &secrets, clock).await?;
+        let (context, secrets) = Box::pin(Context::connect(&config.settings, clock)).await?;
         Ok(Self(Arc::new(Inner {
             session_streams: Streams::new(context.store().clone()),
             sessions: Sessions::new(context.aws.dynamodb.clone(), &context.names),
@@ -75,7 +68,7 @@ impl AppState {
                 secrets.digests()?,
                 context.clock.clone(),
             ),
-            signer: Signer::new(&secrets)?,
+            signer: Signer::new(context.token_keys.clone()),
             refresh_key: secrets.refresh()?,
             digest_key: secrets.digests()?,
             issuer: config.settings.public_url.clone(),

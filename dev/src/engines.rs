@@ -47,10 +47,10 @@ impl Engines {
         if data.join(engine::FILE).exists() {
             // New keys would open nothing of what is there.
             Secrets::load(data)
-                .and_then(|_| Secrets::load_or_create(data))
+                .and_then(|_| Secrets::load_or_create(data, clock.now()))
                 .context("the data are there but not their keys: restore them, or start afresh with --reset")?;
         } else {
-            Secrets::load_or_create(data)?;
+            Secrets::load_or_create(data, clock.now())?;
         }
         let dynamodb = Engine::start(listeners.0, data, &names).await?;
         let sqs = Queues::start(listeners.1, &names).await?;
@@ -66,6 +66,8 @@ impl Engines {
             streams_url: Some(self.dynamodb.url()),
             sqs_url: Some(self.sqs.url()),
             kms_url: None,
+            secrets_manager_url: None,
+            secrets_id: None,
             table_prefix: String::new(),
             public_url: public_url.to_owned(),
             credentials: Some(Credentials::new(LOCAL_CREDENTIALS, LOCAL_CREDENTIALS, None, None, "fieldfuze")),

@@ -43,6 +43,8 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
     /// Opens the wrapping key, once per process.
     pub kms: aws_sdk_kms::Client,
+    /// Keeps the secrets, if they are not in a file.
+    pub secrets: aws_sdk_secretsmanager::Client,
 }
 
 impl Aws {
@@ -77,11 +79,14 @@ impl Aws {
         sqs.set_endpoint_url(settings.sqs_url.clone());
         let mut kms = aws_sdk_kms::config::Builder::from(&shared);
         kms.set_endpoint_url(settings.kms_url.clone());
+        let mut secrets = aws_sdk_secretsmanager::config::Builder::from(&shared);
+        secrets.set_endpoint_url(settings.secrets_manager_url.clone());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             kms: aws_sdk_kms::Client::from_conf(kms.build()),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
         }
     }
 }

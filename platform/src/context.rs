@@ -5,14 +5,14 @@ use events::{notification::Notification, role::Role, user::User};
 use crate::{
     aws::Aws,
     clock::Clock,
-    crypto::{Keyring, Secrets, SecretsError},
+    crypto::{Keyring, Secrets, SecretsError, SecretsSource},
     http::auth::Authenticator,
     rights::Rights,
     rows::Generations,
     settings::Settings,
     store::{EventStore, Streams},
     tables::Names,
-    tokens::Verifier,
+    tokens::{TokenKeys, Verifier},
 };
 
 /// The clients, keys and stores of one process.
@@ -34,25 +34,46 @@ pub struct Context {
     pub rights: Rights,
     /// Which rows of the read models are read.
     pub generations: Generations,
+    /// Where the secrets lie.
+    pub secrets: SecretsSource,
+    /// The keys of access tokens; in a service someone has to let them [`TokenKeys::follow`] the source.
+    pub token_keys: TokenKeys,
     /// Authenticates requests.
     pub authenticator: Authenticator,
 }
 
 impl Context {
-    /// Connects; sends nothing yet.
+    /// Connects, and reads the secrets from where the settings say.
+    ///
+    /// # Errors
+    /// When the secrets cannot be had or used.
+    pub async fn connect(settings: &Settings, clock: Clock) -> Result<(Self, Secrets), SecretsError> {
+        let aws = Aws::connect(settings).await;
+        let secrets = SecretsSource::new(settings, &aws).load().await?;
+        let context = Self::build(aws, settings, &secrets, clock).await?;
+        Ok((context, secrets))
+    }
+
+    /// Connects with secrets that were read before.
     ///
     /// # Errors
     /// When the secrets cannot be used.
     pub async fn open(settings: &Settings, secrets: &Secrets, clock: Clock) -> Result<Self, SecretsError> {
-        let aws = Aws::connect(settings).await;
+        Self::build(Aws::connect(settings).await, settings, secrets, clock).await
+    }
+
+    async fn build(aws: Aws, settings: &Settings, secrets: &Secrets, clock: Clock) -> Result<Self, SecretsError> {
         let names = Names::new(&settings.table_prefix);
         let keyring = Keyring::new(aws.dynamodb.clone(), &names, secrets.wrapping(&aws.kms).await?);
         let store = EventStore::new(aws.dynamodb.clone(), &names, secrets.claims()?, keyring, clock.clone());
         let rights = Rights::new(aws.dynamodb.clone(), &names);
         let generations = Generations::new(aws.dynamodb.clone(), &names);
-        let verifier = Verifier::new(secrets, &settings.public_url)?;
+        let token_keys = TokenKeys::new(secrets.signing())?;
+        let verifier = Verifier::new(token_keys.clone(), &settings.public_url);
         let authenticator = Authenticator { verifier, rights: rights.clone(), clock: clock.clone() };
         Ok(Self {
+            secrets: SecretsSource::new(settings, &aws),
+            token_keys,
             aws,
             names,
             clock,

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Endpoint of KMS, when it is not AWS's own.
     #[arg(long, env = "AWS_ENDPOINT_URL_KMS")]
     pub kms_url: Option<String>,
+    /// Endpoint of Secrets Manager, when it is not AWS's own.
+    #[arg(long, env = "AWS_ENDPOINT_URL_SECRETS_MANAGER")]
+    pub secrets_manager_url: Option<String>,
     /// Put in front of every table's and queue's name.
     #[arg(long, env = "FIELDFUZE_TABLE_PREFIX", default_value = "")]
     pub table_prefix: String,
@@ -29,7 +32,10 @@ pub struct Settings {
     /// Credentials handed in by a process that runs the services itself; else the SDK's own chain finds them.
     #[arg(skip)]
     pub credentials: Option<aws_sdk_dynamodb::config::Credentials>,
-    /// Where the local world keeps its state; holds `secrets.json`.
+    /// Name or ARN of the secret in AWS Secrets Manager that holds the keys; without it they are in `secrets.json`.
+    #[arg(long, env = "FIELDFUZE_SECRETS_ID")]
+    pub secrets_id: Option<String>,
+    /// Where the local world keeps its state; holds `secrets.json`, unless the keys are in Secrets Manager.
     #[arg(long, env = "FIELDFUZE_DATA_DIR", default_value = ".fieldfuze")]
     pub data_dir: PathBuf,
 }

@@ -1,4 +1,5 @@
-//! What operators and auditors run by hand: checks of the log, checkpoints, exports, and the mending of read models.
+//! What operators and auditors run by hand: checks of the log, checkpoints, exports, the mending of read models, and
+//! the keys of access tokens.
 //!
 //! Exit codes: 0 when all is well, 1 when something is wrong with the log or what belongs to it, 2 when it could not be
 //! checked or done (also when the arguments cannot be read).
@@ -10,6 +11,7 @@ mod checkpoints;
 mod claims;
 mod export;
 mod heal;
+mod keys;
 mod parked;
 mod progress;
 mod rebuild;
@@ -60,6 +62,8 @@ enum Operation {
     /// Compare the unique values that are held with those that the log says are.
     #[command(after_help = EXIT_CODES)]
     Claims(claims::Arguments),
+    /// Look at the keys of access tokens, and rotate them; or drop them all.
+    Keys(keys::Arguments),
     /// Look after the streams that were set aside because a commit of theirs cannot be applied.
     Parked(parked::Arguments),
     /// Build a read model anew from the log beside the one that is read, and switch over to it; interrupted, it goes on.
@@ -84,6 +88,7 @@ impl Program {
             Operation::Checkpoint(arguments) => Box::pin(checkpoint::run(arguments)).await,
             Operation::Export(arguments) => Box::pin(export::run(arguments)).await,
             Operation::Claims(arguments) => Box::pin(claims::run(arguments)).await,
+            Operation::Keys(arguments) => Box::pin(keys::run(arguments)).await,
             Operation::Parked(arguments) => Box::pin(parked::run(arguments)).await,
             Operation::Rebuild(arguments) => Box::pin(rebuild::run(arguments)).await,
             Operation::Replay(arguments) => Box::pin(replay::run(arguments)).await,
@@ -101,7 +106,5 @@ impl Program {
 
 /// A service's view of the log, and the keys.
 async fn connect(settings: &Settings) -> anyhow::Result<(Context, Secrets)> {
-    let secrets = Secrets::load(&settings.data_dir)?;
-    let context = Context::open(settings, &secrets, Clock::system()).await?;
-    Ok((context, secrets))
+    Ok(Context::connect(settings, Clock::system()).await?)
 }

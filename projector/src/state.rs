@@ -1,6 +1,6 @@
 //! What the projector's parts share.
 
-use platform::{clock::Clock, context::Context, crypto::Secrets};
+use platform::{clock::Clock, context::Context};
 
 use crate::{config::Config, notify::telnyx::Telnyx};
 
@@ -21,8 +21,7 @@ impl AppState {
     /// # Errors
     /// When the secrets cannot be used or a client cannot be built.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let secrets = Secrets::load(&config.settings.data_dir)?;
-        let context = Context::open(&config.settings, &secrets, clock).await?;
+        let (context, _) = Box::pin(Context::connect(&config.settings, clock)).await?;
         let telnyx = Telnyx::new(&config.telnyx_url, config.telnyx_api_key.clone(), config.telnyx_from.clone())?;
         Ok(Self { context, telnyx, public_url: config.settings.public_url.clone() })
     }

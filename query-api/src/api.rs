@@ -47,6 +47,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(notifications::list::list))
         .routes(routes!(notifications::get::get))
         .routes(routes!(wellknown::jwks::jwks))
+        .routes(routes!(wellknown::metadata::metadata))
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     let rights = state.context.rights.clone();
     let mut background = Background::default();
     background.spawn("the reader of the rights", rights.clone().poll());
+    let context = &state.context;
+    background.spawn("the reader of the keys", context.token_keys.clone().follow(context.secrets.clone()));
     background.spawn("the reader of the generations", state.context.generations.clone().poll());
     background.spawn("the reader of the leases", state.lag.clone().poll());
     let readiness: health::Readiness = Arc::new(move || {

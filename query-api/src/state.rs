@@ -7,7 +7,7 @@ use events::{notification::NotificationState, role::RoleState, user::UserState};
 use platform::{
     clock::Clock,
     context::Context,
-    crypto::{MacKey, SealingKey, Secrets},
+    crypto::{MacKey, SealingKey},
     http::auth::Authenticator,
     rows::{AuditRows, Rows},
     sessions::Sessions,
@@ -53,8 +53,7 @@ impl AppState {
     /// # Errors
     /// When the secrets cannot be used.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let secrets = Secrets::load(&config.settings.data_dir)?;
-        let context = Context::open(&config.settings, &secrets, clock.clone()).await?;
+        let (context, secrets) = Box::pin(Context::connect(&config.settings, clock.clone())).await?;
         let client = || context.aws.dynamodb.clone();
         Ok(Self(Arc::new(Inner {
             users: Rows::new(client(), &context.names, &USERS, &context.generations),

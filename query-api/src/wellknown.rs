@@ -1,3 +1,4 @@
 //! What every verifier may know.
 
 pub mod jwks;
+pub mod metadata;

@@ -4,12 +4,16 @@ mod forge;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use events::ids::derive;
-use platform::crypto::Secrets;
+use platform::{
+    clock::Clock,
+    crypto::{SigningAlgorithm, SigningKey, SigningKeys},
+    tokens::kid,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::forge::{Forge, encode, with};
-use crate::support::{Answer, Client, PASSWORD, TestWorld, send};
+use crate::support::{Answer, Client, PASSWORD, TestWorld, keys, new_user, send};
 
 /// The issue asks for so many.
 const AT_LEAST: usize = 60;
@@ -61,6 +65,27 @@ fn keys(forge: &Forge) -> Forgeries {
     }
     all.push(("an endless kid".to_owned(), forge.with_header("kid", "k".repeat(4_000).into())));
     all
+}
+
+/// Our own keys under each other's names and algorithms, and a key that we have dropped.
+fn mixed(forge: &Forge, dropped: &SigningKey) -> Forgeries {
+    let [current, next, previous] = forge.names();
+    let (ours, before) = (&forge.keys().current, forge.keys().previous.as_ref().unwrap());
+    let dropped_name = kid(dropped).unwrap();
+    vec![
+        ("EdDSA by the name of ES256".to_owned(), forge.ed_key(ours, &next, "EdDSA")),
+        ("EdDSA by the name of ES256, as ES256".to_owned(), forge.ed_key(ours, &next, "ES256")),
+        ("EdDSA by its own name, as ES256".to_owned(), forge.ed_key(ours, &current, "ES256")),
+        ("ES256 by the name of EdDSA".to_owned(), forge.es_key(&current, "ES256")),
+        ("ES256 by the name of EdDSA, as EdDSA".to_owned(), forge.es_key(&current, "EdDSA")),
+        ("ES256 by its own name, as EdDSA".to_owned(), forge.es_key(&next, "EdDSA")),
+        ("ES256 by its own name, as ES384".to_owned(), forge.es_key(&next, "ES384")),
+        ("ES256 with a signature in ASN.1".to_owned(), forge.es_key_asn1(&next)),
+        ("the key before by the name of the one that signs".to_owned(), forge.ed_key(before, &current, "EdDSA")),
+        ("the key that signs by the name of the one before".to_owned(), forge.ed_key(ours, &previous, "EdDSA")),
+        ("a key that was dropped".to_owned(), forge.ed_key(dropped, &dropped_name, "EdDSA")),
+        ("a key that was dropped, by a good name".to_owned(), forge.ed_key(dropped, &current, "EdDSA")),
+    ]
 }
 
 fn types(forge: &Forge) -> Forgeries {
@@ -168,14 +193,24 @@ async fn asked(api: &Client, authorization: &str) -> [Value; 2] {
 
 #[tokio::test]
 async fn whatever_is_no_token_of_ours_is_refused_with_one_answer() {
-    let world = TestWorld::start().await;
+    let now = Clock::system().now();
+    let draw = |algorithm| SigningKey::draw(algorithm, now).unwrap();
+    let (next, previous) = (draw(SigningAlgorithm::Es256), draw(SigningAlgorithm::EdDsa));
+    let current = draw(SigningAlgorithm::EdDsa);
+    let signing = SigningKeys { rotated_at: now, next: Some(next), current, previous: Some(previous) };
+    let directory = tempfile::tempdir().unwrap();
+    keys::place(directory.path(), &signing);
+    let world = TestWorld::start_in(directory).await;
     let api = &world.api;
     let request = json!({ "identifier": dev::seed::ADMINISTRATOR, "password": PASSWORD });
     let login = api.post("/v1/auth/login", &request).await.expect(200);
-    let forge = Forge::new(&login.text("access_token"), &Secrets::load(world.directory.path()).unwrap());
+    let forge = Forge::new(&login.text("access_token"), &signing);
     let same = forge.signed(&forge.header.to_string(), &forge.claims.to_string());
-    for good in [&forge.good, &same] {
+    let [_, next, previous] = forge.names();
+    let of_previous = forge.ed_key(signing.previous.as_ref().unwrap(), &previous, "EdDSA");
+    for good in [&forge.good, &same, &of_previous, &forge.es_key(&next, "ES256")] {
         api.with_token(good).get("/v1/me").await.expect(200);
+        api.with_token(good).post("/v1/users?validate_only=true", &new_user(1)).await.expect(200);
     }
 
     let refusal = json!({
@@ -187,6 +222,7 @@ async fn whatever_is_no_token_of_ours_is_refused_with_one_answer() {
     });
     let mut all = algorithms(&forge);
     all.extend(keys(&forge));
+    all.extend(mixed(&forge, &draw(SigningAlgorithm::EdDsa)));
     all.extend(types(&forge));
     all.extend(claims(&forge));
     all.extend(damaged(&forge, &login.text("refresh_token")));

@@ -15,6 +15,7 @@ mod freshness;
 mod hand_over;
 mod history;
 mod import;
+mod keys;
 mod kms;
 mod log;
 mod model;

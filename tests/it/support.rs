@@ -5,6 +5,7 @@ pub mod engine;
 pub mod faults;
 pub mod feed_watch;
 pub mod guarded;
+pub mod keys;
 pub mod operator;
 pub mod parts;
 pub mod process;
@@ -43,7 +44,11 @@ pub struct TestWorld {
 impl TestWorld {
     /// Starts a world and signs the administrator in.
     pub async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// As [`TestWorld::start`], in a directory in which something may lie already.
+    pub async fn start_in(directory: tempfile::TempDir) -> Self {
         let world = World::start(&config(directory.path())).await.unwrap();
         let api = Client::new(&world.addresses.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
         Self { world, api, directory }

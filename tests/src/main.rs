@@ -28,7 +28,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         return Ok(Program::parse_from(arguments).run().await);
     }
     telemetry::install()?;
-    serve(&part, arguments).await.map(|()| ExitCode::SUCCESS)
+    Box::pin(serve(&part, arguments)).await.map(|()| ExitCode::SUCCESS)
 }
 
 async fn serve(part: &str, arguments: Vec<String>) -> anyhow::Result<()> {

@@ -6,8 +6,11 @@ use std::{
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{SigningAlgorithm, SigningKey, SigningKeys, signing};
 
 /// The keys of one installation. Losing `wrapping` loses every person's data; leaking `signing` lets anybody sign in.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -23,9 +26,10 @@ pub struct Secrets {
     cursors: String,
     /// Makes refresh tokens.
     refresh: String,
-    /// Signs access tokens (Ed25519, PKCS #8, base64).
-    signing: String,
-    /// Signs the log's checkpoints (the same). Its own, so that who may issue tokens cannot vouch for the log.
+    /// Sign access tokens.
+    #[serde(deserialize_with = "signing::set_or_one")]
+    signing: SigningKeys,
+    /// Signs the log's checkpoints (Ed25519, PKCS #8, base64). Its own, so that who may issue tokens cannot vouch for the log.
     #[serde(default)]
     checkpoints: String,
 }
@@ -46,8 +50,20 @@ pub enum SecretsError {
         source: std::io::Error,
     },
     /// Its text is not what we write. What stands in it is not told.
-    #[error("the secrets file {0} is not well-formed")]
+    #[error("the secrets in {0} are not well-formed")]
     Malformed(PathBuf),
+    /// Secrets Manager does not give or take the secret.
+    #[error("Secrets Manager does not answer for the secret {id}")]
+    Manager {
+        /// Which secret.
+        id: String,
+        /// Why.
+        #[source]
+        source: crate::aws::CallFailed,
+    },
+    /// Somebody else has changed the secrets since they were read, or is about to.
+    #[error("somebody else changes the secrets at the same time: look at them and try again")]
+    Contended,
     /// KMS does not open the wrapping key.
     #[error("KMS does not open the wrapping key")]
     Kms(#[source] crate::aws::CallFailed),
@@ -67,44 +83,63 @@ impl Secrets {
     pub fn load(data_dir: &Path) -> Result<Self, SecretsError> {
         let path = data_dir.join(Self::FILE);
         let text = std::fs::read(&path).map_err(|source| SecretsError::File { path: path.clone(), source })?;
-        serde_json::from_slice(&text).map_err(|_| SecretsError::Malformed(path))
+        Self::parse(&Zeroizing::new(text), &path)
+    }
+
+    /// Reads the text of secrets that were found in `place`.
+    pub(super) fn parse(text: &[u8], place: &Path) -> Result<Self, SecretsError> {
+        serde_json::from_slice(text).map_err(|_| SecretsError::Malformed(place.to_owned()))
+    }
+
+    /// The text that [`Secrets::parse`] reads.
+    pub(super) fn text(&self, place: &Path) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|_| SecretsError::Malformed(place.to_owned()))?;
+        Ok(Zeroizing::new(text))
     }
 
     /// Reads the secrets, or draws and keeps new ones (mode 0600) at the very first start of a local world.
     ///
     /// # Errors
     /// As [`Secrets::load`].
-    pub fn load_or_create(data_dir: &Path) -> Result<Self, SecretsError> {
+    pub fn load_or_create(data_dir: &Path, now: DateTime<Utc>) -> Result<Self, SecretsError> {
         let path = data_dir.join(Self::FILE);
         let secrets = if path.exists() {
             let mut secrets = Self::load(data_dir)?;
-            if !secrets.checkpoints.is_empty() {
+            if !secrets.checkpoints.is_empty() && secrets.signing.next.is_some() {
                 return Ok(secrets);
             }
-            // Written before there were checkpoints.
-            secrets.checkpoints = Self::key_pair()?;
+            // Written before there were checkpoints, or more than one key that signs.
+            if secrets.checkpoints.is_empty() {
+                secrets.checkpoints = Self::key_pair()?;
+            }
+            if secrets.signing.next.is_none() {
+                secrets.signing.next = Some(SigningKey::draw(secrets.signing.current.algorithm, now)?);
+            }
             secrets
         } else {
-            Self::draw()?
+            Self::draw(now)?
         };
         secrets.keep(&path)?;
         Ok(secrets)
     }
 
-    fn keep(&self, path: &Path) -> Result<(), SecretsError> {
-        let text = serde_json::to_vec_pretty(self).map_err(|_| SecretsError::Malformed(path.to_owned()))?;
+    /// Replaces the file at once and for good: whoever reads it sees all of the old or all of the new.
+    pub(super) fn keep(&self, path: &Path) -> Result<(), SecretsError> {
+        let text = self.text(path)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let partial = path.with_extension("partial");
         let write = || {
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            std::fs::rename(&partial, path)
+            std::fs::rename(&partial, path)?;
+            std::fs::File::open(directory)?.sync_all()
         };
         write().map_err(|source| SecretsError::File { path: path.to_owned(), source })
     }
 
-    fn draw() -> Result<Self, SecretsError> {
+    fn draw(now: DateTime<Utc>) -> Result<Self, SecretsError> {
         let random = || {
             let mut bytes = [0; 32];
             aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Randomness)?;
@@ -116,7 +151,7 @@ impl Secrets {
             digests: random()?,
             cursors: random()?,
             refresh: random()?,
-            signing: Self::key_pair()?,
+            signing: SigningKeys::draw(SigningAlgorithm::default(), now)?,
             checkpoints: Self::key_pair()?,
         })
     }
@@ -178,9 +213,15 @@ impl Secrets {
         Ed25519KeyPair::from_pkcs8(&Self::bytes(&self.checkpoints)?).map_err(malformed)
     }
 
-    /// The key pair of access tokens (Ed25519, PKCS #8).
-    pub fn signing(&self) -> Result<Vec<u8>, SecretsError> {
-        Self::bytes(&self.signing)
+    /// The keys of access tokens.
+    pub fn signing(&self) -> &SigningKeys {
+        &self.signing
+    }
+
+    /// These secrets with other keys of access tokens.
+    pub(super) fn with_signing(mut self, signing: SigningKeys) -> Self {
+        self.signing = signing;
+        self
     }
 }
 
@@ -202,26 +243,38 @@ mod tests {
         serde_json::from_slice(&std::fs::read(directory.join(Secrets::FILE)).unwrap()).unwrap()
     }
 
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
     #[test]
-    fn a_file_from_before_there_were_checkpoints_still_loads_and_is_completed() {
+    fn a_file_of_an_older_build_still_loads_and_is_completed() {
         let directory = tempfile::tempdir().unwrap();
-        Secrets::load_or_create(directory.path()).unwrap();
+        Secrets::load_or_create(directory.path(), now()).unwrap();
         let mut old = file(directory.path());
         old.remove("checkpoints").unwrap();
+        // There was one key, and nothing was said of it.
+        let signing = old["signing"]["current"]["key"].clone();
+        old.insert("signing".to_owned(), signing.clone());
         std::fs::write(directory.path().join(Secrets::FILE), serde_json::to_vec(&old).unwrap()).unwrap();
 
         // A service takes it as it is.
         let loaded = Secrets::load(directory.path()).unwrap();
         assert!(matches!(loaded.checkpoints(), Err(SecretsError::Malformed(_))));
+        assert!(loaded.signing().next.is_none());
         assert_eq!(file(directory.path()), old);
 
-        Secrets::load_or_create(directory.path()).unwrap().checkpoints().unwrap();
+        Secrets::load_or_create(directory.path(), now()).unwrap().checkpoints().unwrap();
         let mut completed = file(directory.path());
-        assert_ne!(completed.remove("checkpoints").unwrap(), old["signing"]);
+        assert_ne!(completed.remove("checkpoints").unwrap(), signing);
+        let keys = completed.insert("signing".to_owned(), signing.clone()).unwrap();
         assert_eq!(completed, old);
+        assert_eq!(keys["current"]["key"], signing);
+        assert_ne!(keys["next"]["key"], signing);
         let mode = std::fs::metadata(directory.path().join(Secrets::FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let kept = Secrets::load_or_create(directory.path()).unwrap();
+        let kept = Secrets::load_or_create(directory.path(), now()).unwrap();
         assert_eq!(kept.checkpoints, file(directory.path())["checkpoints"]);
+        assert_eq!(file(directory.path())["signing"], keys);
     }
 }

@@ -3,16 +3,23 @@
 use aws_lc_rs::{
     digest, hmac,
     rand::SystemRandom,
-    signature::{Ed25519KeyPair, KeyPair},
+    signature::{
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+        Ed25519KeyPair, KeyPair,
+    },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use platform::crypto::Secrets;
+use platform::{
+    crypto::{SigningKey, SigningKeys},
+    tokens::kid,
+};
 use serde_json::{Value, json};
 
 /// A forger who has seen a good token, and, to test the rules beside the signature, may sign with the real key.
 pub struct Forge {
     real: Ed25519KeyPair,
     own: Ed25519KeyPair,
+    keys: SigningKeys,
     /// The header of a good token.
     pub header: Value,
     /// The claims of a good token.
@@ -26,15 +33,16 @@ pub fn encode(text: impl AsRef<[u8]>) -> String {
 }
 
 impl Forge {
-    /// Learns from a good token.
-    pub fn new(good: &str, secrets: &Secrets) -> Self {
+    /// Learns from a good token. Of `keys` the next one is of `ES256`, the others are of `EdDSA`.
+    pub fn new(good: &str, keys: &SigningKeys) -> Self {
         let part = |number: usize| -> Value {
             let text = good.split('.').nth(number).unwrap();
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
         };
         let own = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self {
-            real: Ed25519KeyPair::from_pkcs8(&secrets.signing().unwrap()).unwrap(),
+            real: ed25519(&keys.current),
+            keys: keys.clone(),
             own: Ed25519KeyPair::from_pkcs8(own.as_ref()).unwrap(),
             header: part(0),
             claims: part(1),
@@ -70,6 +78,44 @@ impl Forge {
         let message = format!("{}.{}", encode(header.to_string()), encode(self.claims.to_string()));
         let signature = encode(self.own.sign(message.as_bytes()).as_ref());
         format!("{message}.{signature}")
+    }
+
+    /// A token signed with an `EdDSA` key of ours, or of old, that says this name and algorithm.
+    pub fn ed_key(&self, key: &SigningKey, name: &str, algorithm: &str) -> String {
+        self.named(name, algorithm, |message| ed25519(key).sign(message).as_ref().to_vec())
+    }
+
+    /// A token signed with our ES256 key that says this name and algorithm.
+    pub fn es_key(&self, name: &str, algorithm: &str) -> String {
+        self.ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, name, algorithm)
+    }
+
+    /// The same, with a signature as ASN.1 and not as RFC 7518 has it.
+    pub fn es_key_asn1(&self, name: &str) -> String {
+        self.ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, name, "ES256")
+    }
+
+    fn ecdsa(&self, how: &'static EcdsaSigningAlgorithm, name: &str, algorithm: &str) -> String {
+        let pair = EcdsaKeyPair::from_pkcs8(how, &self.keys.next.as_ref().unwrap().pkcs8().unwrap()).unwrap();
+        self.named(name, algorithm, |message| pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec())
+    }
+
+    fn named(&self, name: &str, algorithm: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        let header = with(&with(&self.header, "kid", name.into()), "alg", algorithm.into());
+        let message = format!("{}.{}", encode(header.to_string()), encode(self.claims.to_string()));
+        let signature = encode(sign(message.as_bytes()));
+        format!("{message}.{signature}")
+    }
+
+    /// Our keys.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// The names of our keys: the one that signs, the next one, the one before.
+    pub fn names(&self) -> [String; 3] {
+        let (next, previous) = (self.keys.next.as_ref().unwrap(), self.keys.previous.as_ref().unwrap());
+        [&self.keys.current, next, previous].map(|key| kid(key).unwrap())
     }
 
     /// The forger's public key as a JWK.
@@ -108,6 +154,10 @@ impl Forge {
         let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
         encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
     }
+}
+
+fn ed25519(key: &SigningKey) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_pkcs8(&key.pkcs8().unwrap()).unwrap()
 }
 
 /// A copy with one field changed; `null` leaves it out.

@@ -20,6 +20,8 @@ impl TestWorld {
             streams_url: Some(addresses.dynamodb.clone()),
             sqs_url: Some(addresses.sqs.clone()),
             kms_url: None,
+            secrets_manager_url: None,
+            secrets_id: None,
             table_prefix: String::new(),
             public_url: addresses.public.clone(),
             credentials: Some(super::engine::credentials()),
