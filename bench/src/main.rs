@@ -8,10 +8,13 @@ mod projection;
 mod projector;
 mod raw;
 mod raw_projector;
+mod rebuild;
 mod report;
 mod stage;
 mod update;
 mod visible;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -24,7 +27,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// Which cells; all unless said otherwise.
-    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection"])]
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild"])]
     cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
@@ -43,6 +46,12 @@ enum Part {
     /// A projector.
     #[command(hide = true)]
     Projector,
+    /// An operator's command.
+    #[command(hide = true)]
+    Operate {
+        /// What it is told.
+        arguments: Vec<String>,
+    },
     /// What stands beside it.
     #[command(hide = true)]
     RawProjector {
@@ -56,13 +65,15 @@ enum Part {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.part {
-        Some(Part::Projector) => projector::run().await,
-        Some(Part::RawProjector { after, count, round }) => raw_projector::run(after, *count, *round).await,
-        None => measure(&arguments).await,
+        Some(Part::Projector) => projector::run().await?,
+        Some(Part::Operate { arguments }) => return Ok(projector::operate(arguments).await),
+        Some(Part::RawProjector { after, count, round }) => raw_projector::run(after, *count, *round).await?,
+        None => measure(&arguments).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
@@ -79,6 +90,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "length" => length::measure(arguments, &mut report).await?,
             "visible" => visible::measure(arguments, &mut report).await?,
             "projection" => projection::measure(arguments, &mut report).await?,
+            "rebuild" => rebuild::measure(&mut report).await?,
             other => anyhow::bail!("there is no cell {other}"),
         }
     }

@@ -26,7 +26,7 @@ const WRITERS: usize = 8;
 /// A started projector that has nothing to do is measured after this.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Projects a backlog, round by round beside the bare SDK's `GetRecords` and the same two `PutItem` for each event on
+/// Projects a backlog, round by round beside the bare SDK's `GetRecords` and two `PutItem` for each event on
 /// the same engine, both in processes of their own; and the memory of the projector.
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let stage = Stage::start(USERS).await?;

@@ -1,6 +1,9 @@
 //! A projector as a process of its own: this program, started once more.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,10 +18,10 @@ use tokio::{
 use crate::stage::Stage;
 
 /// How long anything may take that must happen.
-const SOON: Duration = Duration::from_mins(2);
+const SOON: Duration = Duration::from_mins(10);
 
 /// How often it is asked for.
-const ASK_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A projector that applied nothing for so long has nothing to do: its position is written every few seconds.
 const QUIET: Duration = Duration::from_secs(5);
@@ -51,6 +54,24 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     projector::server::serve(listener, state, shutdown).await
 }
 
+/// What the process is that runs an operator's command.
+pub(crate) async fn operate(arguments: &[String]) -> ExitCode {
+    let program = std::iter::once("projector").chain(arguments.iter().map(String::as_str));
+    projector::ops::Program::parse_from(program).run().await
+}
+
+/// Resident memory of a process now and at its highest, in MB (10^6 bytes), as `/proc/<pid>/status` tells it (`VmRSS`,
+/// `VmHWM`).
+pub(crate) fn memory(process: u32) -> anyhow::Result<(f64, f64)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let of = |name: &str| -> anyhow::Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+        let kibibytes: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse()?;
+        Ok(kibibytes * 1024.0 / 1e6)
+    };
+    Ok((of("VmRSS")?, of("VmHWM")?))
+}
+
 impl Projector {
     /// Starts one and waits until it reads the shard.
     pub(crate) async fn start(stage: &Stage) -> anyhow::Result<Self> {
@@ -66,15 +87,9 @@ impl Projector {
         Ok(self.0.kill().await?)
     }
 
-    /// Resident memory now and at its highest, in MB (10^6 bytes), as `/proc/<pid>/status` tells it (`VmRSS`, `VmHWM`).
+    /// As [`memory`].
     pub(crate) fn memory(&self) -> anyhow::Result<(f64, f64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id().context("it ended")?))?;
-        let of = |name: &str| -> anyhow::Result<f64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-            let kibibytes: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse()?;
-            Ok(kibibytes * 1024.0 / 1e6)
-        };
-        Ok((of("VmRSS")?, of("VmHWM")?))
+        memory(self.0.id().context("it ended")?)
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {

@@ -63,10 +63,10 @@ impl Report {
         );
         for line in &self.lines {
             let Line { cell, clients, rate, peer_rate, ratio, p50_ms, p99_ms, peer_p50_ms, peer_p99_ms } = line;
-            let _ = writeln!(
-                text,
-                "| {cell} | {clients} | {rate:.0} | {peer_rate:.0} | **{ratio:.2}** | {p50_ms:.2} | {p99_ms:.2} | {peer_p50_ms:.2} | {peer_p99_ms:.2} |"
-            );
+            let latencies =
+                [p50_ms, p99_ms, peer_p50_ms, peer_p99_ms].map(|milliseconds| known(*milliseconds)).join(" | ");
+            let _ =
+                writeln!(text, "| {cell} | {clients} | {rate:.0} | {peer_rate:.0} | **{ratio:.2}** | {latencies} |");
         }
         text.push_str("\n| figure | median | rounds |\n|---|---|---|\n");
         for Figure { what, median, rounds } in &self.figures {
@@ -83,6 +83,11 @@ impl Report {
         std::fs::write("target/bench/report.md", self.table())?;
         Ok(())
     }
+}
+
+/// A latency, or a dash where none was measured.
+fn known(milliseconds: f64) -> String {
+    if milliseconds.is_nan() { "–".to_owned() } else { format!("{milliseconds:.2}") }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -62,7 +62,8 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn register(&self, number: usize) -> anyhow::Result<String> {
+    /// Registers a user, and gives the id.
+    pub(crate) async fn register(&self, number: usize) -> anyhow::Result<String> {
         let user = json!({
             "email": format!("person{number}@example.com"),
             "username": format!("person{number}"),

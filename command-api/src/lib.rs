@@ -2,10 +2,12 @@
 
 pub mod api;
 pub mod auth;
+pub mod codes;
 pub mod command;
 pub mod conditions;
 pub mod config;
 pub mod credentials;
+pub mod later;
 pub mod passwords;
 pub mod reason;
 pub mod roles;

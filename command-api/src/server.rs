@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 
 use crate::{api, state::AppState, throttle};
 
-/// The one route that knows no query string.
-const LOGIN: &str = "/v1/auth/login";
+/// The routes that know no query string.
+const WITHOUT_QUERY: [&str; 4] =
+    ["/v1/auth/login", "/v1/auth/password-reset", "/v1/auth/password-reset/confirm", "/v1/auth/invitation/accept"];
 
 /// Serves until the shutdown.
 ///
@@ -32,12 +33,17 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
         let missing = if rights.is_fresh() { vec![] } else { vec!["the rights table"] };
         async move { missing }.boxed()
     });
-    let clock = state.context.clock.clone();
+    let (clock, later) = (state.context.clock.clone(), state.later.clone());
     let (routes, _) = api::routes(state).split_for_parts();
-    let routes =
-        routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(|route| route != LOGIN, request, next)));
+    let routes = routes.layer(middleware::from_fn(|request, next| {
+        query::refuse_unknown(|route| !WITHOUT_QUERY.contains(&route), request, next)
+    }));
     let routes = routes.layer(middleware::from_fn(throttle::tell));
     let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
     let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);
-    Ok(background.beside(serve::serve(listener, router, shutdown.clone()), &shutdown).await?)
+    let serving = async {
+        serve::serve(listener, router, shutdown.clone()).await;
+        tokio::select! { () = later.finished() => (), () = shutdown.forced() => () }
+    };
+    Ok(background.beside(serving, &shutdown).await?)
 }

@@ -12,7 +12,8 @@ use platform::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::Config, credentials::Credentials, passwords::Passwords, throttle::Throttle, users::import::IMPORTS_AT_ONCE,
+    codes::Codes, config::Config, credentials::Credentials, later::Later, passwords::Passwords, throttle::Throttle,
+    users::import::IMPORTS_AT_ONCE,
 };
 
 /// Everything that a handler may need.
@@ -36,6 +37,10 @@ pub struct Inner {
     pub throttle: Throttle,
     /// Signs access tokens.
     pub signer: Signer,
+    /// One-time codes that may be shown.
+    pub codes: Codes,
+    /// Works behind answers.
+    pub later: Later,
     /// Makes refresh tokens.
     pub refresh_key: MacKey,
     /// Makes idempotency digests.
@@ -69,6 +74,13 @@ impl AppState {
                 context.clock.clone(),
             ),
             signer: Signer::new(context.token_keys.clone()),
+            codes: Codes::new(
+                context.aws.dynamodb.clone(),
+                &context.names,
+                context.codes.clone(),
+                context.clock.clone(),
+            ),
+            later: Later::default(),
             refresh_key: secrets.refresh()?,
             digest_key: secrets.digests()?,
             issuer: config.settings.public_url.clone(),

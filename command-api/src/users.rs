@@ -6,8 +6,10 @@ pub mod create;
 pub mod end_sessions;
 pub mod erase;
 pub mod import;
+pub mod invite;
 pub mod reactivate;
 mod register;
+pub mod require_password_change;
 pub mod revoke_role;
 pub mod suspend;
 
@@ -112,7 +114,7 @@ impl Command<User> for Change<'_> {
     fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
         let Some(user) = &draft.before().state else { return Ok(Companions::new()) };
         let events: Vec<UserEvent> = draft.events().iter().map(|recorded| recorded.event.clone()).collect();
-        let mut companions = Companions::new();
+        let mut companions = self.state.codes.expect_actions(draft).map_err(Refused::with)?;
         if (self.narrows)(user, &events) {
             let now = self.state.context.clock.now();
             let void = self.state.context.rights.void_user_action(user.id, draft.after().version, now);

@@ -22,9 +22,10 @@ pub struct Reaction {
 /// The notifications that an event of a user leads to.
 pub fn of_user(recorded: &Recorded<UserEvent>) -> Vec<Reaction> {
     let user = UserId(recorded.stream.id);
-    let templates: &[&Template] = match recorded.event {
+    let templates: &[&Template] = match &recorded.event {
         // Nobody stands behind the seeded administrator's telephone number.
         UserEvent::UserRegistered(_) if user != UserId::seeded_administrator() => &[&WELCOME],
+        UserEvent::UserCodeRequested(event) => &[Template::for_code(event.purpose)],
         _ => &[],
     };
     let applying = templates.iter().filter(|template| recorded.recorded_at >= template.applies_from);

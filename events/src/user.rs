@@ -9,5 +9,5 @@ mod tests;
 
 pub use command::{AssignRole, ChangeProfile, Register, UserCommand};
 pub use decide::{MAX_ASSIGNMENTS, User, UserRefusal};
-pub use event::{ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered};
-pub use state::{Assignment, Status, UserState};
+pub use event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered};
+pub use state::{Assignment, CodePurpose, Factor, Status, UserState};

@@ -5,6 +5,7 @@ use events::{notification::Notification, role::Role, user::User};
 use crate::{
     aws::Aws,
     clock::Clock,
+    codes::CodeKey,
     crypto::{Keyring, Secrets, SecretsError, SecretsSource},
     http::auth::Authenticator,
     rights::Rights,
@@ -38,6 +39,8 @@ pub struct Context {
     pub secrets: SecretsSource,
     /// The keys of access tokens; in a service someone has to let them [`TokenKeys::follow`] the source.
     pub token_keys: TokenKeys,
+    /// Makes one-time codes.
+    pub codes: CodeKey,
     /// Authenticates requests.
     pub authenticator: Authenticator,
 }
@@ -82,6 +85,7 @@ impl Context {
             notifications: Streams::new(store),
             rights,
             generations,
+            codes: CodeKey::new(secrets.digests()?),
             authenticator,
         })
     }

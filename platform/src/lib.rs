@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod clock;
+pub mod codes;
 pub mod context;
 pub mod crypto;
 pub mod http;

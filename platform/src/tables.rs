@@ -85,7 +85,7 @@ pub const CLAIMS: Table = plain("claims", "claim");
 /// The wrapped data key of each subject, or its tombstone.
 pub const KEYS: Table = plain("keys", "subject");
 /// Password hashes and other secrets that never enter the log.
-pub const CREDENTIALS: Table = plain("credentials", "user");
+pub const CREDENTIALS: Table = Table { time_to_live: Some("expires_at"), ..plain("credentials", "user") };
 /// One refresh-token family per session.
 pub const SESSIONS: Table =
     Table { indexes: &[BY_USER], time_to_live: Some("expires_at"), ..plain("sessions", "session") };

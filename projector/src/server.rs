@@ -25,6 +25,11 @@ use crate::{
 /// # Errors
 /// When the queues are not there, or one of its parts has died.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
+    // On the heap: it is large, and lives as long as the process.
+    Box::pin(run(listener, state, shutdown)).await
+}
+
+async fn run(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     let AppState { context, telnyx, public_url } = state;
     let (tables, names) = (&context.aws.dynamodb, &context.names);
     let queues = Queues::find(context.aws.sqs.clone(), names).await?;

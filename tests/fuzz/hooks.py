@@ -27,7 +27,7 @@ AT_LEAST = 3
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PAGE_TOKEN = re.compile(r"[A-Za-z0-9_-]{39,2048}")
-TAG = re.compile(r'\*|"[0-9]{1,19}"')
+TAG = re.compile(r'\*|"[0-9]{1,19}(\.[A-Za-z0-9_-]{43})?"')
 TOKENS = re.compile(r"[a-z0-9#@, -]+@[0-9]+")
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 HASH = re.compile(r"\$(argon2(id|i|d)|scrypt|pbkdf2-sha(256|512)|2[abxy])\$[!-~]+")

@@ -4,6 +4,7 @@
 
 mod audit_stream;
 mod bad_input;
+mod codes;
 mod commands;
 mod conditional;
 mod cost;

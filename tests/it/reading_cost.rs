@@ -60,6 +60,8 @@ fn user(number: u32) -> UserState {
         before_suspension: Status::Invited,
         roles: if shares { vec![assignment] } else { vec![] },
         sessions_since: Version::NONE,
+        password_change_required: false,
+        factors: std::collections::BTreeSet::new(),
         version: Version(1),
         created_at: at,
         updated_at: at,

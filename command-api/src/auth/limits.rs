@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use events::{claim::Claim, ids::SessionId};
+use events::{claim::Claim, ids::SessionId, values::Phone};
 
 use super::client::Client;
 use crate::throttle::{Counter, Counters, Delay, Quota, Rule, Success, Throttle};
@@ -69,6 +69,26 @@ const OLD_PASSWORD: Rule = Rule::Delay(Delay {
     told: true,
 });
 
+/// Codes asked for with one name: who does not get the first asks again, and each is a message that we pay for.
+const ASK_ACCOUNT: Rule =
+    Rule::Quota(Quota { name: "ask-account", per_window: 5, window: TimeDelta::hours(1), told: true });
+
+/// Codes asked for from one address: an office's bad morning, and no more.
+const ASK_ADDRESS: Rule =
+    Rule::Quota(Quota { name: "ask-address", per_window: 20, window: TimeDelta::hours(1), told: true });
+
+/// Codes to one telephone, whoever asks for them and for whichever account: a telephone is flooded by nobody.
+const CODES_TO_PHONE: Rule =
+    Rule::Quota(Quota { name: "codes-to-phone", per_window: 6, window: TimeDelta::hours(1), told: false });
+
+/// Codes shown with one name. Each code allows ten guesses by itself; this bounds the work.
+const SHOW_ACCOUNT: Rule =
+    Rule::Quota(Quota { name: "show-account", per_window: 30, window: TimeDelta::minutes(10), told: true });
+
+/// Codes shown from one address.
+const SHOW_ADDRESS: Rule =
+    Rule::Quota(Quota { name: "show-address", per_window: 50, window: TimeDelta::minutes(1), told: true });
+
 /// Bytes of an IPv6 address that say who it is: whoever has one has the whole /64 (RFC 6177).
 const IPV6_PREFIX_BYTES: usize = 8;
 
@@ -95,6 +115,33 @@ pub(super) fn refresh(throttle: &Throttle, client: &Client) -> Counters {
 /// By what showing the old password counts.
 pub(super) fn old_password(throttle: &Throttle, session: SessionId) -> Counters {
     Counters { own: Some(throttle.counter(OLD_PASSWORD, &[session.0.as_bytes()])), shared: Vec::new() }
+}
+
+/// By what asking for a code counts.
+pub(super) fn ask_for_code(throttle: &Throttle, name: Option<&Claim>, client: &Client) -> Counters {
+    by_name_and_address(throttle, (ASK_ACCOUNT, ASK_ADDRESS), name, client)
+}
+
+/// By what showing a code counts.
+pub(super) fn show_code(throttle: &Throttle, name: Option<&Claim>, client: &Client) -> Counters {
+    by_name_and_address(throttle, (SHOW_ACCOUNT, SHOW_ADDRESS), name, client)
+}
+
+/// By what sending a code counts.
+pub(super) fn codes_to(throttle: &Throttle, phone: &Phone) -> Counters {
+    Counters { own: None, shared: vec![throttle.counter(CODES_TO_PHONE, &[phone.as_str().as_bytes()])] }
+}
+
+fn by_name_and_address(
+    throttle: &Throttle,
+    (by_name, by_address): (Rule, Rule),
+    name: Option<&Claim>,
+    client: &Client,
+) -> Counters {
+    let name = name.map(Claim::value).unwrap_or_default().as_bytes();
+    let account = throttle.counter(by_name, &[name]);
+    let address = client.address.map(|address| throttle.counter(by_address, &[&subject(address)]));
+    Counters { own: None, shared: [account].into_iter().chain(address).collect() }
 }
 
 /// Which part of all sign-ins a sign-in counts in: spread by a MAC, which nobody can aim.

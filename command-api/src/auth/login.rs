@@ -11,13 +11,13 @@ use events::{
     ids::{SessionId, UserId},
     session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionStarted, SessionState},
     stream::Category,
-    user::{Status, UserState},
+    user::{Status, UserCommand, UserState},
 };
 use platform::{
     crypto::KeyError,
     http::{
         Problem,
-        documented::{Bodied, Served, Throttled},
+        documented::{Bodied, Served, Throttled, values},
         fields::Fields,
         json::{Body, KnownFields},
     },
@@ -29,10 +29,10 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
-use super::{client::Client, limits, tokens::TokenPair};
+use super::{client::Client, limits, set_password::SettingPassword, tokens::TokenPair};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
-    passwords::{PasswordError, Verified},
+    passwords::{PasswordError, Verified, check_length},
     state::AppState,
     throttle::Tally,
 };
@@ -43,7 +43,7 @@ const MAX_IDENTIFIER_BYTES: usize = 1_024;
 /// A refused sign-in is answered no earlier than this after it was let through. The work is the same for every account but
 /// for hashes that other systems made, and for the size of what is read: most such hashes (bcrypt up to cost 11, PBKDF2 as
 /// OWASP asks for it) are checked within this time, on a machine that is not overloaded.
-const REFUSED_AFTER: Duration = Duration::from_millis(300);
+pub(super) const REFUSED_AFTER: Duration = Duration::from_millis(300);
 
 /// Number of a session's first refresh token.
 const FIRST: u64 = 1;
@@ -58,10 +58,13 @@ pub struct LoginRequest {
     /// The password.
     #[schema(required, nullable = false, value_type = String, format = Password, example = "correct horse battery staple")]
     password: Option<SecretString>,
+    /// Another password from now on. All other sessions end.
+    #[schema(value_type = Option<values::Password>)]
+    new_password: Option<SecretString>,
 }
 
 impl KnownFields for LoginRequest {
-    const FIELDS: &'static [&'static str] = &["identifier", "password"];
+    const FIELDS: &'static [&'static str] = &["identifier", "password", "new_password"];
 }
 
 /// Sign in.
@@ -88,6 +91,7 @@ impl KnownFields for LoginRequest {
             body = Problem,
             content_type = "application/problem+json"
         ),
+        (status = 403, description = "`password-change-required`: it is the password, and has to be another one: send `new_password`, too", body = Problem, content_type = "application/problem+json"),
         Throttled, Served, Bodied,
     )
 )]
@@ -100,9 +104,10 @@ pub async fn login(
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let password = fields.required("/password", request.password, Ok);
+    let new = fields.optional("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
-    let name = (identifier.len() <= MAX_IDENTIFIER_BYTES).then(|| Claim::sign_in(&identifier));
+    let name = sign_in_name(&identifier);
     let attempt = state.throttle.admit(&tally, limits::sign_in(&state.throttle, name.as_ref(), &client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
     let shown = match check(&state, name.as_ref(), password).await {
@@ -116,8 +121,23 @@ pub async fn login(
         sleep_until(refused_at).await;
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"));
     };
-    let (started, ()) = tokio::join!(start(&state, &user, client), attempt.succeeded());
+    let beginning = async {
+        let user = match new {
+            Some(new) => {
+                SettingPassword::of(&state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
+            }
+            None if user.password_change_required => return Err(password_change_required()),
+            None => user,
+        };
+        start(&state, &user, client).await
+    };
+    let (started, ()) = tokio::join!(beginning, attempt.succeeded());
     started.map(Json)
+}
+
+fn password_change_required() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "password-change-required", "Another password has to be chosen")
+        .detail("sign in again, with new_password beside the password")
 }
 
 /// Sign-in is shed before memory grows or other requests suffer.
@@ -133,7 +153,7 @@ pub fn overloaded(error: PasswordError) -> Problem {
 
 /// The user of that name, if they may sign in and it is their password.
 async fn check(state: &AppState, name: Option<&Claim>, password: SecretString) -> Result<Option<UserState>, Problem> {
-    let (user, hash) = find(state, name).await?;
+    let Found { user, hash, .. } = find(state, name).await?;
     let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
     let user = user.filter(|user| verified != Verified::No && user.status == Status::Active);
     if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
@@ -142,23 +162,38 @@ async fn check(state: &AppState, name: Option<&Claim>, password: SecretString) -
     Ok(user)
 }
 
+/// What somebody signs in with, unless it is longer than any name.
+pub(super) fn sign_in_name(identifier: &str) -> Option<Claim> {
+    (identifier.len() <= MAX_IDENTIFIER_BYTES).then(|| Claim::sign_in(identifier))
+}
+
+/// The user of a name.
+pub(super) struct Found {
+    /// Theirs, or of nobody.
+    pub(super) id: UserId,
+    pub(super) user: Option<UserState>,
+    /// Of their password.
+    pub(super) hash: Option<String>,
+}
+
 /// The user of that name with their password's hash. Of a name that nobody has, the same is read of somebody who does not
 /// exist: the number and kinds of the reads tell nothing. The user's key is read anew, because whether this process has it
 /// open would tell, too.
-async fn find(state: &AppState, name: Option<&Claim>) -> Result<(Option<UserState>, Option<String>), Problem> {
+pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found, Problem> {
     let store = state.context.store();
     let owner = match name {
         Some(name) => store.owner_of(name).await?.filter(|owner| owner.category == Category::User),
         None => None,
     };
-    let user = UserId(owner.map_or_else(|| state.context.clock.new_id(), |owner| owner.id));
-    match store.keyring().load_now(user.into()).await {
+    let id = UserId(owner.map_or_else(|| state.context.clock.new_id(), |owner| owner.id));
+    match store.keyring().load_now(id.into()).await {
         Ok(_) | Err(KeyError::Missing(_)) => (),
         Err(error) => return Err(StoreError::from(error).into()),
     }
-    let folded = async { Ok::<_, Problem>(state.context.users.load(user.into()).await?.state) };
-    let hash = async { Ok(state.credentials.password_hash(user).await?) };
-    tokio::try_join!(folded, hash)
+    let folded = async { Ok::<_, Problem>(state.context.users.load(id.into()).await?.state) };
+    let hash = async { Ok(state.credentials.password_hash(id).await?) };
+    let (user, hash) = tokio::try_join!(folded, hash)?;
+    Ok(Found { id, user, hash })
 }
 
 /// Begins a session of a user who has shown who they are.

@@ -1,22 +1,13 @@
 //! `POST /v1/auth/password`
 
 use axum::{Json, extract::State};
-use events::{
-    decider::Decider,
-    envelope::Actor,
-    stream::Version,
-    user::{Status, User, UserCommand, UserEvent, UserRefusal, UserState},
-    values::{Email, PersonName, Username},
-};
-use platform::{
-    http::{
-        Problem,
-        auth::Caller,
-        documented::{Bodied, Erasable, Guarded, Named, Served, Throttled, values},
-        fields::Fields,
-        json::{Body, KnownFields},
-    },
-    store::{Command, Companions, Draft, Folded, Intent},
+use events::user::UserCommand;
+use platform::http::{
+    Problem,
+    auth::Caller,
+    documented::{Bodied, Erasable, Guarded, Named, Served, Throttled, values},
+    fields::Fields,
+    json::{Body, KnownFields},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -26,10 +17,10 @@ use super::{
     client::Client,
     limits,
     login::{overloaded, start},
+    set_password::SettingPassword,
     tokens::TokenPair,
 };
 use crate::{
-    command::{Refused, metadata, nothing_taken, problem},
     passwords::{Verified, check_length},
     state::AppState,
     throttle::Tally,
@@ -102,62 +93,7 @@ pub async fn change_password(
         return Err(Problem::invalid(Vec::new()).error("/current_password", "wrong-password", wrong));
     }
     attempt.succeeded().await;
-    judge(&state, &new, "/new_password", &words(&user)).await?;
-    let hash = state.passwords.hash(new).await.map_err(overloaded)?;
-    let intent = Intent::of(metadata(Actor::User(id), None));
-    let setting =
-        SettingPassword { state: &state, wish: UserCommand::ChangePassword, hash, shown: user.sessions_since };
-    let executed = state.context.users.execute(id.into(), &intent, setting).await;
-    let folded = executed.map_err(|error| problem(error, nothing_taken))?.folded;
-    let user = folded.state.filter(|user| user.status == Status::Active).ok_or_else(Problem::unauthenticated)?;
+    let setting = SettingPassword::of(&state, UserCommand::ChangePassword, &user);
+    let user = setting.set(new, "/new_password").await?;
     start(&state, &user, client).await.map(Json)
-}
-
-/// Refuses a password that whoever knows its user would guess.
-///
-/// # Errors
-/// 422 at `pointer`; 503.
-pub async fn judge(state: &AppState, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
-    let context = context.iter().map(|word| (*word).to_owned()).collect();
-    let judged = state.passwords.judge(password.clone(), context).await.map_err(overloaded)?;
-    judged.map_err(|invalid| Problem::invalid(Vec::new()).error(pointer, invalid.code, invalid.message))
-}
-
-/// What everybody knows of a user.
-fn words(user: &UserState) -> Vec<&str> {
-    let sign_in = [user.email.known().map(Email::as_str), user.username.known().map(Username::as_str)];
-    let names = [user.first_name.known(), user.last_name.known()].map(|name| name.map(PersonName::as_str));
-    sign_in.into_iter().chain(names).flatten().collect()
-}
-
-/// The command: the new hash, and the end of all tokens, go along with the commit.
-struct SettingPassword<'a> {
-    state: &'a AppState,
-    wish: UserCommand,
-    hash: String,
-    /// Since when sessions counted as the old password was shown: it has to be the password still.
-    shown: Version,
-}
-
-impl Command<User> for SettingPassword<'_> {
-    type Refusal = Refused<UserRefusal>;
-
-    async fn authorise(&self, folded: &Folded<Option<UserState>>) -> Result<(), Self::Refusal> {
-        match &folded.state {
-            Some(user) if user.sessions_since != self.shown => Err(Refused::with(Problem::unauthenticated())),
-            _ => Ok(()),
-        }
-    }
-
-    fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
-        Ok(User::decide(&folded.state, self.wish.clone())?)
-    }
-
-    fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
-        let Some(user) = &draft.after().state else { return Ok(Companions::new()) };
-        let (rights, now) = (&self.state.context.rights, self.state.context.clock.now());
-        let void = rights.void_user_action(user.id, user.version, now).map_err(Refused::with)?;
-        let set = self.state.credentials.set_password_action(user.id, &self.hash).map_err(Refused::with)?;
-        Ok(vec![void, set])
-    }
 }

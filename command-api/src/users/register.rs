@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::taken;
 use crate::{
-    auth::{login::overloaded, password::judge},
+    auth::{login::overloaded, set_password::judge},
     command::{self, Ask, Refused, nothing_to_match},
     conditions::Conditions,
     passwords::{check_foreign, check_length},
@@ -81,7 +81,7 @@ struct Fingerprint<'a> {
     with_password: bool,
 }
 
-/// The command: the password's hash, if there is one, goes along with the first commit.
+/// The command: the password's hash, or that the code of the invitation may be shown, goes along with the first commit.
 struct Registering<'a> {
     state: &'a AppState,
     conditions: &'a Conditions,
@@ -100,9 +100,12 @@ impl Command<User> for Registering<'_> {
         Ok(User::decide(&folded.state, UserCommand::Register(self.new.clone()))?)
     }
 
-    fn beside(&self, _: &Draft<User>) -> Result<Companions, Self::Refusal> {
-        let hash = self.hash.iter();
-        hash.map(|hash| self.state.credentials.set_password_action(self.id, hash).map_err(Refused::with)).collect()
+    fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
+        let mut companions = self.state.codes.expect_actions(draft).map_err(Refused::with)?;
+        if let Some(hash) = &self.hash {
+            companions.push(self.state.credentials.set_password_action(self.id, hash).map_err(Refused::with)?);
+        }
+        Ok(companions)
     }
 }
 

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 
+use super::state::{CodePurpose, Factor};
 use crate::{
     ids::RoleId,
     values::{Email, Locale, PersonName, Phone, Scope, TimeZone, Username},
@@ -22,6 +23,20 @@ pub enum UserCommand {
     RevokeRole(RoleId),
     /// Set another password. That the old one was shown was checked before.
     ChangePassword,
+    /// Let them sign in again only with another password.
+    RequirePasswordChange,
+    /// Send a one-time code.
+    RequestCode(CodePurpose),
+    /// Set the first password. That the invitation's code was shown was checked before.
+    AcceptInvitation,
+    /// Take this at each sign-in. That the user has it was checked before.
+    AddFactor(Factor),
+    /// Do without this at a sign-in.
+    RemoveFactor(Factor),
+    /// Replace the recovery codes.
+    ReplaceRecoveryCodes,
+    /// Use a recovery code up. That it is one was checked before.
+    UseRecoveryCode,
     /// End all sessions that there are.
     EndSessions,
     /// Forget the user for ever.

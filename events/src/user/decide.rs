@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use super::{
     command::{AssignRole, ChangeProfile, Register, UserCommand},
-    event::{ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered},
-    state::{Assignment, Status, UserState},
+    event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered},
+    state::{Assignment, CodePurpose, Status, UserState},
 };
 use crate::{
     claim::{Claim, GuardedSet},
@@ -36,6 +36,9 @@ pub enum UserRefusal {
     /// Only an active user can do it.
     #[error("only an active user can do it; this one is {}", .0.as_str())]
     NotActive(Status),
+    /// Only an invited user can do it.
+    #[error("only an invited user can do it; this one is {}", .0.as_str())]
+    NotInvited(Status),
     /// The user is forgotten.
     #[error("the user was erased")]
     Erased,
@@ -54,6 +57,7 @@ impl Refusal for UserRefusal {
             Self::Exists => "user-exists",
             Self::NotSuspended(_) => "user-not-suspended",
             Self::NotActive(_) => "user-not-active",
+            Self::NotInvited(_) => "user-not-invited",
             Self::Erased => "erased",
             Self::TooManyRoles => "too-many-roles",
             Self::EndInThePast => "in-the-past",
@@ -65,14 +69,16 @@ impl Refusal for UserRefusal {
             Self::NotFound => RefusalKind::NotFound,
             Self::Erased => RefusalKind::Gone,
             Self::EndInThePast => RefusalKind::Invalid { pointer: "/expires_at" },
-            Self::Exists | Self::NotSuspended(_) | Self::NotActive(_) | Self::TooManyRoles => RefusalKind::Conflict,
+            Self::Exists | Self::NotSuspended(_) | Self::NotActive(_) | Self::NotInvited(_) | Self::TooManyRoles => {
+                RefusalKind::Conflict
+            }
         }
     }
 }
 
 impl Decider for User {
     const CATEGORY: Category = Category::User;
-    const STATE_SCHEMA: u32 = 3;
+    const STATE_SCHEMA: u32 = 4;
     type State = Option<UserState>;
     type Event = UserEvent;
     type Command = UserCommand;
@@ -86,7 +92,6 @@ impl Decider for User {
         user.version = recorded.version;
         user.updated_at = recorded.recorded_at;
         match &recorded.event {
-            UserEvent::UserRegistered(_) => (),
             UserEvent::UserProfileChanged(change) => apply(user, change),
             UserEvent::UserSuspended {} => {
                 if user.status != Status::Suspended {
@@ -103,9 +108,22 @@ impl Decider for User {
                 user.roles.insert(at, assignment(event));
             }
             UserEvent::UserRoleRevoked(event) => user.roles.retain(|held| held.role_id != event.role_id),
-            UserEvent::UserPasswordChanged {} | UserEvent::UserSessionsEnded {} => {
+            UserEvent::UserPasswordChanged {} => {
+                user.password_change_required = false;
                 user.sessions_since = recorded.version;
             }
+            UserEvent::UserPasswordChangeRequired {} => {
+                user.password_change_required = true;
+                user.sessions_since = recorded.version;
+            }
+            UserEvent::UserSessionsEnded {} => user.sessions_since = recorded.version,
+            UserEvent::UserInvitationAccepted {} => user.status = Status::Active,
+            UserEvent::UserFactorAdded(event) => drop(user.factors.insert(event.factor)),
+            UserEvent::UserFactorRemoved(event) => drop(user.factors.remove(&event.factor)),
+            UserEvent::UserRegistered(_)
+            | UserEvent::UserCodeRequested(_)
+            | UserEvent::UserRecoveryCodesReplaced {}
+            | UserEvent::UserRecoveryCodeUsed {} => (),
             UserEvent::UserErased {} => forget(user),
         }
     }
@@ -146,10 +164,30 @@ impl Decider for User {
                 let held = user.roles.iter().any(|held| held.role_id == role_id);
                 Ok(if held { vec![UserEvent::UserRoleRevoked(RoleRevoked { role_id })] } else { vec![] })
             }
-            (user, UserCommand::ChangePassword) => match user.status {
-                Status::Active => Ok(vec![UserEvent::UserPasswordChanged {}]),
-                status => Err(UserRefusal::NotActive(status)),
-            },
+            (user, UserCommand::AcceptInvitation) => {
+                invited(user)?;
+                Ok(vec![UserEvent::UserInvitationAccepted {}])
+            }
+            (user, UserCommand::RequestCode(purpose)) => {
+                if purpose == CodePurpose::Invitation {
+                    invited(user)?;
+                } else {
+                    active(user)?;
+                }
+                Ok(vec![UserEvent::UserCodeRequested(CodeRequested { purpose })])
+            }
+            (
+                user,
+                command @ (UserCommand::ChangePassword
+                | UserCommand::RequirePasswordChange
+                | UserCommand::AddFactor(_)
+                | UserCommand::RemoveFactor(_)
+                | UserCommand::ReplaceRecoveryCodes
+                | UserCommand::UseRecoveryCode),
+            ) => {
+                active(user)?;
+                Ok(credentials(user, &command))
+            }
             (_, UserCommand::EndSessions) => Ok(vec![UserEvent::UserSessionsEnded {}]),
             (_, UserCommand::Erase) => Ok(vec![UserEvent::UserErased {}]),
         }
@@ -178,6 +216,32 @@ impl Decider for User {
     }
 }
 
+/// What an active user's command about their own credentials leads to.
+fn credentials(user: &UserState, command: &UserCommand) -> Vec<UserEvent> {
+    let has = |factor| user.factors.contains(&factor);
+    match *command {
+        UserCommand::ChangePassword => vec![UserEvent::UserPasswordChanged {}],
+        UserCommand::RequirePasswordChange if !user.password_change_required => {
+            vec![UserEvent::UserPasswordChangeRequired {}]
+        }
+        UserCommand::AddFactor(factor) if !has(factor) => vec![UserEvent::UserFactorAdded(FactorChanged { factor })],
+        UserCommand::RemoveFactor(factor) if has(factor) => {
+            vec![UserEvent::UserFactorRemoved(FactorChanged { factor })]
+        }
+        UserCommand::ReplaceRecoveryCodes => vec![UserEvent::UserRecoveryCodesReplaced {}],
+        UserCommand::UseRecoveryCode => vec![UserEvent::UserRecoveryCodeUsed {}],
+        _ => vec![],
+    }
+}
+
+fn active(user: &UserState) -> Result<(), UserRefusal> {
+    if user.status == Status::Active { Ok(()) } else { Err(UserRefusal::NotActive(user.status)) }
+}
+
+fn invited(user: &UserState) -> Result<(), UserRefusal> {
+    if user.status == Status::Invited { Ok(()) } else { Err(UserRefusal::NotInvited(user.status)) }
+}
+
 /// What is left of an erased user: that there was one.
 fn forget(user: &mut UserState) {
     user.email = Personal::Erased;
@@ -189,6 +253,7 @@ fn forget(user: &mut UserState) {
     user.time_zone = TimeZone::default();
     user.status = Status::Erased;
     user.roles.clear();
+    user.factors.clear();
 }
 
 fn registration(new: Register) -> UserRegistered {
@@ -218,6 +283,8 @@ fn registered(event: &UserRegistered, recorded: &Recorded<UserEvent>) -> UserSta
         before_suspension: event.status,
         roles: Vec::new(),
         sessions_since: Version::NONE,
+        password_change_required: false,
+        factors: BTreeSet::new(),
         version: recorded.version,
         created_at: recorded.recorded_at,
         updated_at: recorded.recorded_at,

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::state::Status;
+use super::state::{CodePurpose, Factor, Status};
 use crate::{
     event::{EventData, EventType, Upcast},
     ids::RoleId,
@@ -27,6 +27,20 @@ pub enum UserEvent {
     UserRoleRevoked(RoleRevoked),
     /// The user has another password. All of their sessions are over.
     UserPasswordChanged {},
+    /// The user has to choose another password before they sign in again. All of their sessions are over.
+    UserPasswordChangeRequired {},
+    /// The user is sent a one-time code.
+    UserCodeRequested(CodeRequested),
+    /// The user, who was invited, has a password now.
+    UserInvitationAccepted {},
+    /// From now on a sign-in takes this as well as the password.
+    UserFactorAdded(FactorChanged),
+    /// A sign-in does not take this any more.
+    UserFactorRemoved(FactorChanged),
+    /// The user has new recovery codes; the old ones are worth nothing.
+    UserRecoveryCodesReplaced {},
+    /// The user signed in with a recovery code, which is used up.
+    UserRecoveryCodeUsed {},
     /// All of the user's sessions are over: whoever signed in before signs in anew.
     UserSessionsEnded {},
     /// The user is forgotten: their key is destroyed in the same transaction, and nothing follows any more.
@@ -100,6 +114,20 @@ pub struct RoleRevoked {
     pub role_id: RoleId,
 }
 
+/// Data of [`UserEvent::UserCodeRequested`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeRequested {
+    /// What for.
+    pub purpose: CodePurpose,
+}
+
+/// Data of [`UserEvent::UserFactorAdded`] and [`UserEvent::UserFactorRemoved`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorChanged {
+    /// Which one.
+    pub factor: Factor,
+}
+
 const PERSONAL: &[&str] = &["email", "username", "first_name", "last_name", "phone"];
 
 const fn plain(name: &'static str) -> EventType {
@@ -113,6 +141,13 @@ const REACTIVATED: EventType = plain("UserReactivated");
 const ROLE_ASSIGNED: EventType = plain("UserRoleAssigned");
 const ROLE_REVOKED: EventType = plain("UserRoleRevoked");
 const PASSWORD_CHANGED: EventType = plain("UserPasswordChanged");
+const PASSWORD_CHANGE_REQUIRED: EventType = plain("UserPasswordChangeRequired");
+const CODE_REQUESTED: EventType = plain("UserCodeRequested");
+const INVITATION_ACCEPTED: EventType = plain("UserInvitationAccepted");
+const FACTOR_ADDED: EventType = plain("UserFactorAdded");
+const FACTOR_REMOVED: EventType = plain("UserFactorRemoved");
+const RECOVERY_CODES_REPLACED: EventType = plain("UserRecoveryCodesReplaced");
+const RECOVERY_CODE_USED: EventType = plain("UserRecoveryCodeUsed");
 const SESSIONS_ENDED: EventType = plain("UserSessionsEnded");
 const ERASED: EventType = plain("UserErased");
 
@@ -135,6 +170,13 @@ impl EventData for UserEvent {
         ROLE_ASSIGNED,
         ROLE_REVOKED,
         PASSWORD_CHANGED,
+        PASSWORD_CHANGE_REQUIRED,
+        CODE_REQUESTED,
+        INVITATION_ACCEPTED,
+        FACTOR_ADDED,
+        FACTOR_REMOVED,
+        RECOVERY_CODES_REPLACED,
+        RECOVERY_CODE_USED,
         SESSIONS_ENDED,
         ERASED,
     ];
@@ -149,6 +191,13 @@ impl EventData for UserEvent {
             Self::UserRoleAssigned(_) => &ROLE_ASSIGNED,
             Self::UserRoleRevoked(_) => &ROLE_REVOKED,
             Self::UserPasswordChanged {} => &PASSWORD_CHANGED,
+            Self::UserPasswordChangeRequired {} => &PASSWORD_CHANGE_REQUIRED,
+            Self::UserCodeRequested(_) => &CODE_REQUESTED,
+            Self::UserInvitationAccepted {} => &INVITATION_ACCEPTED,
+            Self::UserFactorAdded(_) => &FACTOR_ADDED,
+            Self::UserFactorRemoved(_) => &FACTOR_REMOVED,
+            Self::UserRecoveryCodesReplaced {} => &RECOVERY_CODES_REPLACED,
+            Self::UserRecoveryCodeUsed {} => &RECOVERY_CODE_USED,
             Self::UserSessionsEnded {} => &SESSIONS_ENDED,
             Self::UserErased {} => &ERASED,
         }

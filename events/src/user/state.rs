@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,42 @@ impl Status {
             Self::Erased => "erased",
         }
     }
+}
+
+/// What a one-time code is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodePurpose {
+    /// Setting the first password.
+    Invitation,
+    /// Setting another password instead of a forgotten one.
+    PasswordReset,
+    /// Showing at a sign-in that one has the telephone.
+    SignIn,
+    /// Showing that one has the telephone before that becomes a second factor.
+    SmsFactor,
+}
+
+impl CodePurpose {
+    /// The purpose as keys name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invitation => "invitation",
+            Self::PasswordReset => "password_reset",
+            Self::SignIn => "sign_in",
+            Self::SmsFactor => "sms_factor",
+        }
+    }
+}
+
+/// What a sign-in can take beside the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// The codes of an authenticator (RFC 6238).
+    Totp,
+    /// A code in a text message.
+    Sms,
 }
 
 /// One role that a user has.
@@ -84,6 +122,12 @@ pub struct UserState {
     /// The commit that ended all sessions that were there: of those that began on an earlier version none counts.
     #[serde(default)]
     pub sessions_since: Version,
+    /// Whether they have to choose another password before they sign in again.
+    #[serde(default)]
+    pub password_change_required: bool,
+    /// What a sign-in takes beside the password; any one of them.
+    #[serde(default)]
+    pub factors: BTreeSet<Factor>,
     /// Number of their last commit.
     pub version: Version,
     /// When they were registered.

@@ -203,3 +203,74 @@ proptest! {
         }
     }
 }
+
+fn invited() -> [UserEvent; 1] {
+    [registered()]
+}
+
+fn accepted() -> [UserEvent; 2] {
+    [registered(), UserEvent::UserInvitationAccepted {}]
+}
+
+fn requested(purpose: CodePurpose) -> UserEvent {
+    UserEvent::UserCodeRequested(CodeRequested { purpose })
+}
+
+#[test]
+fn an_invitation_is_sent_and_accepted_once() {
+    let invite = UserCommand::RequestCode(CodePurpose::Invitation);
+    given::<User>(invited()).when(invite.clone()).then([requested(CodePurpose::Invitation)]);
+    given::<User>(invited()).when(UserCommand::AcceptInvitation).then([UserEvent::UserInvitationAccepted {}]);
+    assert_eq!(fold::<User>(accepted()).unwrap().status, Status::Active);
+    for command in [invite, UserCommand::AcceptInvitation] {
+        given::<User>(accepted()).when(command).then_refused(&UserRefusal::NotInvited(Status::Active));
+    }
+}
+
+#[test]
+fn only_an_active_user_is_sent_other_codes_or_has_credentials_to_change() {
+    let codes = [CodePurpose::PasswordReset, CodePurpose::SignIn, CodePurpose::SmsFactor];
+    let others = [
+        UserCommand::ChangePassword,
+        UserCommand::RequirePasswordChange,
+        UserCommand::AddFactor(Factor::Totp),
+        UserCommand::RemoveFactor(Factor::Totp),
+        UserCommand::ReplaceRecoveryCodes,
+        UserCommand::UseRecoveryCode,
+    ];
+    for command in codes.map(UserCommand::RequestCode).into_iter().chain(others) {
+        given::<User>(invited()).when(command).then_refused(&UserRefusal::NotActive(Status::Invited));
+    }
+    for purpose in codes {
+        given::<User>(accepted()).when(UserCommand::RequestCode(purpose)).then([requested(purpose)]);
+    }
+}
+
+#[test]
+fn a_password_that_has_to_be_changed_ends_all_sessions_and_then_is() {
+    let mut events = accepted().to_vec();
+    let require = UserCommand::RequirePasswordChange;
+    given::<User>(events.clone()).when(require.clone()).then([UserEvent::UserPasswordChangeRequired {}]);
+    events.push(UserEvent::UserPasswordChangeRequired {});
+    let user = fold::<User>(events.clone()).unwrap();
+    assert!(user.password_change_required && user.sessions_since == user.version);
+    given::<User>(events.clone()).when(require).then_nothing();
+    events.push(UserEvent::UserPasswordChanged {});
+    assert!(!fold::<User>(events).unwrap().password_change_required);
+}
+
+#[test]
+fn a_factor_is_added_and_removed_once() {
+    let factor = Factor::Totp;
+    let (added, removed) =
+        (UserEvent::UserFactorAdded(FactorChanged { factor }), UserEvent::UserFactorRemoved(FactorChanged { factor }));
+    let mut events = accepted().to_vec();
+    given::<User>(events.clone()).when(UserCommand::RemoveFactor(factor)).then_nothing();
+    given::<User>(events.clone()).when(UserCommand::AddFactor(factor)).then([added.clone()]);
+    events.push(added);
+    given::<User>(events.clone()).when(UserCommand::AddFactor(factor)).then_nothing();
+    given::<User>(events.clone()).when(UserCommand::RemoveFactor(factor)).then([removed.clone()]);
+    assert_eq!(fold::<User>(events.clone()).unwrap().factors.len(), 1);
+    events.push(removed);
+    assert!(fold::<User>(events).unwrap().factors.is_empty());
+}

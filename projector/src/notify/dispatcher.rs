@@ -149,7 +149,10 @@ impl Dispatcher {
             Status::Suspended => return Ok(Outcome::Suppressed("user-suspended")),
             Status::Invited | Status::Active => (),
         }
-        let text = Template::named(&notification.template).and_then(|template| template.render(&user));
+        let text = Template::named(&notification.template).and_then(|template| {
+            let code = || template.purpose.map(|purpose| self.0.context.codes.code(notification.id, purpose));
+            template.render(&user, || code().unwrap_or_default())
+        });
         let (Some(text), Some(phone)) = (text, user.phone.known()) else {
             return Ok(Outcome::Suppressed("nothing-to-send"));
         };

@@ -35,6 +35,11 @@ pub struct Phone(#[expect(dead_code, reason = "read by the document only")] Stri
 #[schema(format = Password, min_length = 15, max_length = 128, example = "correct horse battery staple")]
 pub struct Password(#[expect(dead_code, reason = "read by the document only")] String);
 
+/// A one-time code: eight digits; blanks and dashes are passed over.
+#[derive(ToSchema)]
+#[schema(max_length = 32, example = "2718 2818")]
+pub struct Code(#[expect(dead_code, reason = "read by the document only")] String);
+
 /// The hash of a password by argon2, scrypt or PBKDF2 (a PHC string), or by bcrypt.
 #[derive(ToSchema)]
 #[schema(

@@ -1,7 +1,7 @@
 //! Every code of a problem. Clients decide by them: one that is in use is never renamed.
 
 /// Status and code. What they mean stands in `docs/API.md`, which must have the same.
-pub const CODES: [(u16, &str); 45] = [
+pub const CODES: &[(u16, &str)] = &[
     (400, "body-unreadable"),
     (400, "idempotency-key-required"),
     (400, "invalid-consistency-token"),
@@ -13,12 +13,14 @@ pub const CODES: [(u16, &str); 45] = [
     (400, "invalid-query"),
     (400, "malformed-json"),
     (400, "unknown-version"),
+    (401, "invalid-code"),
     (401, "invalid-credentials"),
     (401, "invalid-refresh-token"),
     (401, "invalid-signature"),
     (401, "unauthenticated"),
     (403, "administrator-role-fixed"),
     (403, "level-too-high"),
+    (403, "password-change-required"),
     (403, "permission-missing"),
     (403, "permission-not-held"),
     (404, "not-found"),
@@ -33,6 +35,7 @@ pub const CODES: [(u16, &str); 45] = [
     (409, "too-many-roles"),
     (409, "user-exists"),
     (409, "user-not-active"),
+    (409, "user-not-invited"),
     (409, "user-not-suspended"),
     (409, "username-taken"),
     (410, "erased"),

@@ -1,0 +1,74 @@
+//! How fast a read model is built anew, and in how much memory.
+
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::time::sleep;
+
+use crate::{
+    projector::{ASK_EVERY, Projector, memory, part, settled},
+    report::Report,
+    stage::Stage,
+};
+
+/// Commits of the log: of the long one, and of a tenth of it, which must not take much less memory.
+const COMMITS: [usize; 2] = [10_000, 100_000];
+
+/// Commits of each user.
+const COMMITS_OF_A_USER: usize = 10;
+
+/// Requests at once that make the log.
+const WRITERS: usize = 8;
+
+/// Rebuilds `users1` beside a projector that has nothing to do, as an operator does.
+pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
+    let mut stage = Stage::start(0).await?;
+    for commits in COMMITS {
+        grow(&mut stage, commits / COMMITS_OF_A_USER).await?;
+        let projector = Projector::start(&stage).await?;
+        settled(&stage).await?;
+
+        let began = Instant::now();
+        let mut rebuild = part(&stage, "operate")?.args(["rebuild", "users1"]).spawn()?;
+        let process = rebuild.id().context("it ended")?;
+        let mut highest = 0.0;
+        let ended = loop {
+            if let Some(ended) = rebuild.try_wait()? {
+                break ended;
+            }
+            // Gone when the process ends between the two.
+            highest = memory(process).map_or(highest, |(_, highest)| highest);
+            sleep(ASK_EVERY).await;
+        };
+        ensure!(ended.success(), "the rebuild failed");
+        #[expect(clippy::cast_precision_loss, reason = "a count of commits")]
+        let rate = commits as f64 / began.elapsed().as_secs_f64();
+        report.figure(format!("rebuild of {commits} commits, commits/s"), &[rate]);
+        report.figure(format!("highest resident memory of it, MB, {commits} commits"), &[highest]);
+        projector.stop(&stage).await?;
+    }
+    stage.stop().await;
+    Ok(())
+}
+
+/// Registers users until there are so many, and renames the new ones until each has its commits.
+async fn grow(stage: &mut Stage, users: usize) -> anyhow::Result<()> {
+    let known = stage.users.len();
+    let registered = {
+        let stage = &*stage;
+        stream::iter(known..users)
+            .map(|number| stage.register(number))
+            .buffered(WRITERS)
+            .try_collect::<Vec<_>>()
+            .await?
+    };
+    stage.users.extend(registered);
+    let stage = &*stage;
+    let renames = (known..users).flat_map(|user| (1..COMMITS_OF_A_USER).map(move |number| (user, number)));
+    stream::iter(renames)
+        .map(|(user, number)| async move { stage.rename(user, &format!("Ada {number}")).await })
+        .buffer_unordered(WRITERS)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+}

@@ -1,0 +1,112 @@
+//! How a password is set, by whatever somebody has shown that they may.
+
+use events::{
+    decider::Decider,
+    envelope::Actor,
+    stream::Version,
+    user::{Status, User, UserCommand, UserEvent, UserRefusal, UserState},
+    values::{Email, PersonName, Username},
+};
+use platform::{
+    http::Problem,
+    store::{Command, Companions, Draft, ExecuteError, Folded, Intent},
+};
+use secrecy::SecretString;
+
+use super::{code::invalid_code, login::overloaded};
+use crate::{
+    codes::ShownCode,
+    command::{Refused, metadata, nothing_taken, problem},
+    state::AppState,
+};
+
+/// A password that is to be set for a user who was loaded.
+#[derive(Debug)]
+pub(super) struct SettingPassword<'a> {
+    state: &'a AppState,
+    wish: UserCommand,
+    user: &'a UserState,
+    shown: Option<ShownCode>,
+}
+
+impl<'a> SettingPassword<'a> {
+    /// By `wish`, as somebody may who has shown the old password.
+    pub(super) fn of(state: &'a AppState, wish: UserCommand, user: &'a UserState) -> Self {
+        Self { state, wish, user, shown: None }
+    }
+
+    /// By a code, which is used up.
+    pub(super) fn by(self, shown: ShownCode) -> Self {
+        Self { shown: Some(shown), ..self }
+    }
+
+    /// Sets it, ends all sessions, and gives the user as they are then.
+    ///
+    /// # Errors
+    /// 422 at `pointer` when it is easily guessed; 401 when what was shown is worth nothing any more; 409; 503.
+    pub(super) async fn set(self, password: SecretString, pointer: &str) -> Result<UserState, Problem> {
+        let Self { state, wish, user, shown } = self;
+        judge(state, &password, pointer, &words(user)).await?;
+        let hash = state.passwords.hash(password).await.map_err(overloaded)?;
+        let intent = Intent::of(metadata(Actor::User(user.id), None));
+        let setting = Setting { state, wish, hash, since: user.sessions_since, shown };
+        let executed = match state.context.users.execute(user.id.into(), &intent, setting).await {
+            Err(ExecuteError::CompanionRefused(_)) if shown.is_some() => return Err(invalid_code()),
+            executed => executed.map_err(|error| problem(error, nothing_taken))?,
+        };
+        let user = executed.folded.state.filter(|user| user.status == Status::Active);
+        user.ok_or_else(Problem::unauthenticated)
+    }
+}
+
+/// Refuses a password that whoever knows its user would guess.
+///
+/// # Errors
+/// 422 at `pointer`; 503.
+pub async fn judge(state: &AppState, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
+    let context = context.iter().map(|word| (*word).to_owned()).collect();
+    let judged = state.passwords.judge(password.clone(), context).await.map_err(overloaded)?;
+    judged.map_err(|invalid| Problem::invalid(Vec::new()).error(pointer, invalid.code, invalid.message))
+}
+
+/// What everybody knows of a user.
+fn words(user: &UserState) -> Vec<&str> {
+    let sign_in = [user.email.known().map(Email::as_str), user.username.known().map(Username::as_str)];
+    let names = [user.first_name.known(), user.last_name.known()].map(|name| name.map(PersonName::as_str));
+    sign_in.into_iter().chain(names).flatten().collect()
+}
+
+/// The command: the new hash, the end of all tokens, and that the code is used up go along with the commit.
+struct Setting<'a> {
+    state: &'a AppState,
+    wish: UserCommand,
+    hash: String,
+    /// Since when sessions counted as it was shown that the password may be set: no other may have been set since.
+    since: Version,
+    shown: Option<ShownCode>,
+}
+
+impl Command<User> for Setting<'_> {
+    type Refusal = Refused<UserRefusal>;
+
+    async fn authorise(&self, folded: &Folded<Option<UserState>>) -> Result<(), Self::Refusal> {
+        let refuse = || if self.shown.is_some() { invalid_code() } else { Problem::unauthenticated() };
+        match &folded.state {
+            Some(user) if user.sessions_since != self.since => Err(Refused::with(refuse())),
+            _ => Ok(()),
+        }
+    }
+
+    fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
+        Ok(User::decide(&folded.state, self.wish.clone())?)
+    }
+
+    fn beside(&self, draft: &Draft<User>) -> Result<Companions, Self::Refusal> {
+        let Some(user) = &draft.after().state else { return Ok(Companions::new()) };
+        let (rights, now) = (&self.state.context.rights, self.state.context.clock.now());
+        let void = rights.void_user_action(user.id, user.version, now).map_err(Refused::with)?;
+        let set = self.state.credentials.set_password_action(user.id, &self.hash).map_err(Refused::with)?;
+        let used = self.shown.iter().map(|shown| self.state.codes.use_action(shown).map_err(Refused::with));
+        [Ok(void), Ok(set)].into_iter().chain(used).collect()
+    }
+}

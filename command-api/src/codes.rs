@@ -1,0 +1,136 @@
+//! One-time codes at work: that one was sent, how often it was guessed at, and that it is used up.
+//!
+//! The code itself lies nowhere: whoever has the key makes it again from the notification that brought it (see
+//! [`platform::codes`]). What lies in table `credentials` is which notification that was, until when its code is good, and
+//! how many guesses were made. A newer code takes the place of an older one of the same purpose.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem},
+};
+use chrono::{DateTime, Utc};
+use events::{
+    ids::{NotificationId, UserId},
+    notification::template::Template,
+    reaction::of_user,
+    user::{CodePurpose, Status, User},
+};
+use platform::{
+    clock::Clock,
+    codes::{CodeKey, MAX_TRIES},
+    store::{Companions, Draft, StoreError, unavailable},
+    tables::{CREDENTIALS, Names},
+};
+
+/// The codes that are good at a moment. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Codes {
+    client: Client,
+    table: String,
+    key: CodeKey,
+    clock: Clock,
+}
+
+/// A code that was shown, and has to be used up by the commit that it allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownCode {
+    user: UserId,
+    purpose: CodePurpose,
+    notification: NotificationId,
+}
+
+impl Codes {
+    /// The codes of one stage.
+    pub fn new(client: Client, names: &Names, key: CodeKey, clock: Clock) -> Self {
+        Self { client, table: names.table(&CREDENTIALS), key, clock }
+    }
+
+    /// The actions that let the codes be shown that a commit's notifications will bring, for its transaction.
+    ///
+    /// # Errors
+    /// Only if an action cannot be built.
+    pub fn expect_actions(&self, draft: &Draft<User>) -> Result<Companions, StoreError> {
+        let Some(user) = &draft.after().state else { return Ok(Companions::new()) };
+        let mut actions = Companions::new();
+        for reaction in draft.events().iter().flat_map(of_user) {
+            let purpose = Template::named(&reaction.request.template).and_then(|template| template.purpose);
+            // Who has a password is welcomed without a code.
+            let brought =
+                purpose.filter(|purpose| *purpose != CodePurpose::Invitation || user.status == Status::Invited);
+            if let Some(purpose) = brought {
+                actions.push(self.expect(user.id, purpose, reaction.id, reaction.request.expires_at)?);
+            }
+        }
+        Ok(actions)
+    }
+
+    fn expect(
+        &self,
+        user: UserId,
+        purpose: CodePurpose,
+        notification: NotificationId,
+        until: DateTime<Utc>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let item = HashMap::from([
+            ("user".to_owned(), key_of(user, purpose)),
+            ("notification".to_owned(), AttributeValue::S(notification.to_string())),
+            ("tries".to_owned(), number(0)),
+            ("expires_at".to_owned(), number(until.timestamp())),
+        ]);
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Counts a guess, and says whether it is right. It is one write whether there is a code or not, so that neither the
+    /// time nor anything else tells.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn show(&self, user: UserId, purpose: CodePurpose, said: &str) -> Result<Option<ShownCode>, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("user", key_of(user, purpose))
+            .update_expression("ADD tries :one")
+            .condition_expression("expires_at > :now AND tries < :most")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(self.clock.now().timestamp().to_string()))
+            .expression_attribute_values(":most", AttributeValue::N(MAX_TRIES.to_string()))
+            .return_values(ReturnValue::AllNew);
+        let item = match update.send().await {
+            Ok(updated) => updated.attributes.unwrap_or_default(),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        let notification = item.get("notification").and_then(|id| id.as_s().ok()).and_then(|id| id.parse().ok());
+        let shown = notification.map(|id| ShownCode { user, purpose, notification: NotificationId(id) });
+        Ok(shown.filter(|shown| self.key.is_code_of(said, shown.notification, purpose)))
+    }
+
+    /// The action that uses a code up, for the transaction of the commit that it allows: its condition fails when another
+    /// has used it, or a newer one has taken its place.
+    ///
+    /// # Errors
+    /// Only if the action cannot be built.
+    pub fn use_action(&self, shown: &ShownCode) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("user", key_of(shown.user, shown.purpose))
+            .condition_expression("notification = :notification")
+            .expression_attribute_values(":notification", AttributeValue::S(shown.notification.to_string()));
+        Ok(TransactWriteItem::builder().delete(delete.build()?).build())
+    }
+}
+
+fn key_of(user: UserId, purpose: CodePurpose) -> AttributeValue {
+    AttributeValue::S(format!("{user}#{}", purpose.as_str()))
+}
