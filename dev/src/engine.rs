@@ -1,5 +1,6 @@
 //! DynamoDB and its streams on one file: `dynoxide`, in process, on a thread of its own.
 
+mod scan_index;
 mod stream_index;
 mod tables;
 
@@ -11,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use platform::tables::Names;
+use platform::tables::{EVENTS, Names};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -59,6 +60,7 @@ impl Engine {
             .map_err(|_| anyhow!("the engine's thread died"))?
             .with_context(|| format!("open {}", data.join(FILE).display()))?;
         tables::create(&tables::client(&engine.url()), names).await?;
+        scan_index::create(&data.join(FILE), &names.table(&EVENTS)).context("the index of the log's scans")?;
         Ok(engine)
     }
 

@@ -12,7 +12,7 @@ const CREATE: &str = "CREATE INDEX IF NOT EXISTS ff_stream_seq \
     ON _stream_records(table_name, CAST(sequence_number AS INTEGER))";
 
 /// How long to wait for the engine's own lock on the file: at this moment nobody else writes.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Creates the index in a database that `dynoxide` has opened (and so given its tables) before.
 pub(super) fn create(file: &Path) -> rusqlite::Result<()> {

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Commits per page, after which the place is noted.
-const PAGE: i32 = 200;
+const PAGE: i32 = 500;
 
 /// Streams of a segment that are written at once.
 const AT_ONCE: usize = 4;
