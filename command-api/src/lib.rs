@@ -7,6 +7,7 @@ pub mod command;
 pub mod conditions;
 pub mod config;
 pub mod credentials;
+pub mod factors;
 pub mod later;
 pub mod passwords;
 pub mod reason;

@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 
 use crate::{api, state::AppState, throttle};
 
-/// The routes that know no query string.
-const WITHOUT_QUERY: [&str; 4] =
-    ["/v1/auth/login", "/v1/auth/password-reset", "/v1/auth/password-reset/confirm", "/v1/auth/invitation/accept"];
+/// Whether a route knows a query string: signing in takes its body only.
+fn knows_query(route: &str) -> bool {
+    !route.starts_with("/v1/auth/") || route == "/v1/auth/logout"
+}
 
 /// Serves until the shutdown.
 ///
@@ -35,9 +36,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     });
     let (clock, later) = (state.context.clock.clone(), state.later.clone());
     let (routes, _) = api::routes(state).split_for_parts();
-    let routes = routes.layer(middleware::from_fn(|request, next| {
-        query::refuse_unknown(|route| !WITHOUT_QUERY.contains(&route), request, next)
-    }));
+    let routes = routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(knows_query, request, next)));
     let routes = routes.layer(middleware::from_fn(throttle::tell));
     let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
     let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);

@@ -12,8 +12,8 @@ use platform::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    codes::Codes, config::Config, credentials::Credentials, later::Later, passwords::Passwords, throttle::Throttle,
-    users::import::IMPORTS_AT_ONCE,
+    codes::Codes, config::Config, credentials::Credentials, factors::Factors, later::Later, passwords::Passwords,
+    throttle::Throttle, users::import::IMPORTS_AT_ONCE,
 };
 
 /// Everything that a handler may need.
@@ -39,6 +39,8 @@ pub struct Inner {
     pub signer: Signer,
     /// One-time codes that may be shown.
     pub codes: Codes,
+    /// Second factors.
+    pub factors: Factors,
     /// Works behind answers.
     pub later: Later,
     /// Makes refresh tokens.
@@ -78,6 +80,13 @@ impl AppState {
                 context.aws.dynamodb.clone(),
                 &context.names,
                 context.codes.clone(),
+                context.clock.clone(),
+            ),
+            factors: Factors::new(
+                context.aws.dynamodb.clone(),
+                &context.names,
+                context.store().keyring().clone(),
+                secrets.digests()?,
                 context.clock.clone(),
             ),
             later: Later::default(),

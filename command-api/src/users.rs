@@ -2,6 +2,7 @@
 
 pub mod assign_role;
 pub mod change;
+pub mod change_own;
 pub mod create;
 pub mod end_sessions;
 pub mod erase;
@@ -9,6 +10,7 @@ pub mod import;
 pub mod invite;
 pub mod reactivate;
 mod register;
+pub mod remove_factors;
 pub mod require_password_change;
 pub mod revoke_role;
 pub mod suspend;
@@ -22,7 +24,7 @@ use events::{
     claim::Claim,
     decider::Decider,
     ids::UserId,
-    user::{User, UserCommand, UserEvent, UserRefusal, UserState},
+    user::{Factor, User, UserCommand, UserEvent, UserRefusal, UserState},
     values::{Email, Username},
 };
 use platform::{
@@ -119,6 +121,10 @@ impl Command<User> for Change<'_> {
             let now = self.state.context.clock.now();
             let void = self.state.context.rights.void_user_action(user.id, draft.after().version, now);
             companions.push(void.map_err(Refused::with)?);
+        }
+        let totp = |user: &UserState| user.factors.contains(&Factor::Totp);
+        if totp(user) && !draft.after().state.as_ref().is_some_and(totp) {
+            companions.push(self.state.factors.forget_action(user.id).map_err(Refused::with)?);
         }
         if User::is_erased(&draft.after().state) {
             companions.push(self.state.credentials.forget_action(user.id).map_err(Refused::with)?);

@@ -53,6 +53,9 @@ pub struct Claims {
     pub nbf: i64,
     /// Since when.
     pub iat: i64,
+    /// When the user last showed who they are (RFC 9068 §2.2.1): the beginning of the session.
+    #[serde(default)]
+    pub auth_time: i64,
     /// Its own id.
     pub jti: Uuid,
     /// The session.

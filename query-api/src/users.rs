@@ -3,6 +3,7 @@
 pub mod events;
 pub mod export;
 pub mod export_all;
+pub mod factors;
 pub mod get;
 pub mod list;
 pub mod me;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, PASSWORD, TestWorld, new_user, send};
 
 /// For everybody.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
     "login",
+    "send_login_code",
     "refresh",
     "request_password_reset",
     "confirm_password_reset",
@@ -19,7 +20,23 @@ const PUBLIC: [&str; 8] = [
 ];
 
 /// For whoever has a token, about themselves.
-const OWN: [&str; 6] = ["me", "own_sessions", "logout", "end_own_session", "end_own_sessions", "change_password"];
+const OWN: [&str; 15] = [
+    "me",
+    "own_sessions",
+    "logout",
+    "end_own_session",
+    "end_own_sessions",
+    "change_password",
+    "own_factors",
+    "draw_totp",
+    "confirm_totp",
+    "remove_totp",
+    "send_sms_factor",
+    "confirm_sms_factor",
+    "remove_sms_factor",
+    "draw_recovery_codes",
+    "change_me",
+];
 
 /// An operation as the document has it.
 struct Operation {

@@ -80,5 +80,5 @@ pub async fn accept(
     };
     let setting = SettingPassword::of(&state, UserCommand::AcceptInvitation, &user).by(shown);
     let user = setting.set(password, "/password").await?;
-    start(&state, &user, client).await.map(Json)
+    start(&state, &user, client, None).await.map(Json)
 }

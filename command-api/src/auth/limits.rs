@@ -6,7 +6,11 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use events::{claim::Claim, ids::SessionId, values::Phone};
+use events::{
+    claim::Claim,
+    ids::{SessionId, UserId},
+    values::Phone,
+};
 
 use super::client::Client;
 use crate::throttle::{Counter, Counters, Delay, Quota, Rule, Success, Throttle};
@@ -89,6 +93,19 @@ const SHOW_ACCOUNT: Rule =
 const SHOW_ADDRESS: Rule =
     Rule::Quota(Quota { name: "show-address", per_window: 50, window: TimeDelta::minutes(1), told: true });
 
+/// Wrong codes of a second factor of one account, by who has its password already. Two of 10^6 codes of an authenticator are
+/// right at a time: at one guess every five minutes that is a chance of one in seventeen in a year, and each guess took
+/// the password, too.
+const SECOND_FACTOR: Rule = Rule::Delay(Delay {
+    name: "second-factor",
+    free: 5,
+    first: TimeDelta::seconds(1),
+    longest: TimeDelta::minutes(5),
+    forgotten_after: TimeDelta::hours(1),
+    success: Success::Forgiven,
+    told: true,
+});
+
 /// Bytes of an IPv6 address that say who it is: whoever has one has the whole /64 (RFC 6177).
 const IPV6_PREFIX_BYTES: usize = 8;
 
@@ -115,6 +132,11 @@ pub(super) fn refresh(throttle: &Throttle, client: &Client) -> Counters {
 /// By what showing the old password counts.
 pub(super) fn old_password(throttle: &Throttle, session: SessionId) -> Counters {
     Counters { own: Some(throttle.counter(OLD_PASSWORD, &[session.0.as_bytes()])), shared: Vec::new() }
+}
+
+/// By what showing a second factor counts.
+pub(super) fn second_factor(throttle: &Throttle, user: UserId) -> Counters {
+    Counters { own: Some(throttle.counter(SECOND_FACTOR, &[user.0.as_bytes()])), shared: Vec::new() }
 }
 
 /// By what asking for a code counts.

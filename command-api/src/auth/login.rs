@@ -1,6 +1,5 @@
 //! `POST /v1/auth/login`
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
@@ -11,7 +10,7 @@ use events::{
     ids::{SessionId, UserId},
     session::{Session, SessionCommand, SessionEvent, SessionRefusal, SessionStarted, SessionState},
     stream::Category,
-    user::{Status, UserCommand, UserState},
+    user::{CodePurpose, Factor, Status, UserCommand, UserState},
 };
 use platform::{
     crypto::KeyError,
@@ -22,19 +21,26 @@ use platform::{
         json::{Body, KnownFields},
     },
     sessions::SessionRow,
-    store::{Command, Companions, Draft, Folded, Intent, StoreError},
+    store::{Command, Companions, Draft, ExecuteError, Folded, Intent, StoreError},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
-use super::{client::Client, limits, set_password::SettingPassword, tokens::TokenPair};
+use super::{
+    client::Client,
+    code::{invalid_code, send},
+    limits,
+    second_factor::{self, SecondFactor},
+    set_password::SettingPassword,
+    tokens::TokenPair,
+};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
     passwords::{PasswordError, Verified, check_length},
     state::AppState,
-    throttle::Tally,
+    throttle::{Attempt, Tally},
 };
 
 /// Longest identifier that is looked at, in bytes: no e-mail address or user name is longer.
@@ -61,10 +67,13 @@ pub struct LoginRequest {
     /// Another password from now on. All other sessions end.
     #[schema(value_type = Option<values::Password>)]
     new_password: Option<SecretString>,
+    /// The code of a second factor, where the account has one: of an authenticator, of a text message, or a recovery code.
+    #[schema(value_type = Option<values::Code>)]
+    code: Option<SecretString>,
 }
 
 impl KnownFields for LoginRequest {
-    const FIELDS: &'static [&'static str] = &["identifier", "password", "new_password"];
+    const FIELDS: &'static [&'static str] = &["identifier", "password", "new_password", "code"];
 }
 
 /// Sign in.
@@ -83,7 +92,7 @@ impl KnownFields for LoginRequest {
             body = TokenPair
         ),
         (
-            status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active",
+            status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active; or `invalid-code`: it is the password, and not the code of a second factor",
             headers(
                 ("RateLimit" = String, description = "As with 429, where the client's address is known"),
                 ("RateLimit-Policy" = String, description = "As with 429"),
@@ -91,7 +100,7 @@ impl KnownFields for LoginRequest {
             body = Problem,
             content_type = "application/problem+json"
         ),
-        (status = 403, description = "`password-change-required`: it is the password, and has to be another one: send `new_password`, too", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "It is the password, and more is needed: `second-factor-required`: send `code`, too; `password-change-required`: send `new_password`, too", body = Problem, content_type = "application/problem+json"),
         Throttled, Served, Bodied,
     )
 )]
@@ -107,21 +116,15 @@ pub async fn login(
     let new = fields.optional("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
-    let name = sign_in_name(&identifier);
-    let attempt = state.throttle.admit(&tally, limits::sign_in(&state.throttle, name.as_ref(), &client)).await?;
-    let refused_at = Instant::now() + REFUSED_AFTER;
-    let shown = match check(&state, name.as_ref(), password).await {
-        Ok(shown) => shown,
-        Err(problem) => {
-            attempt.not_made().await;
-            return Err(problem);
-        }
-    };
-    let Some(user) = shown else {
-        sleep_until(refused_at).await;
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"));
-    };
+    let (user, attempt) = admitted(&state, &tally, &client, &identifier, password).await?;
     let beginning = async {
+        let used = match request.code {
+            _ if user.factors.is_empty() => None,
+            None => return Err(second_factor::required(&user)),
+            Some(code) => Some(
+                second_factor::check(&state, &tally, &user, code.expose_secret()).await?.ok_or_else(invalid_code)?,
+            ),
+        };
         let user = match new {
             Some(new) => {
                 SettingPassword::of(&state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
@@ -129,10 +132,62 @@ pub async fn login(
             None if user.password_change_required => return Err(password_change_required()),
             None => user,
         };
-        start(&state, &user, client).await
+        start(&state, &user, client, used).await
     };
     let (started, ()) = tokio::join!(beginning, attempt.succeeded());
     started.map(Json)
+}
+
+/// Who wants a code for a sign-in.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "identifier": "ada@example.com", "password": "correct horse battery staple" }))]
+pub struct SendCode {
+    /// E-mail address or user name.
+    #[schema(required, nullable = false, value_type = String, example = "ada@example.com")]
+    identifier: Option<String>,
+    /// The password.
+    #[schema(required, nullable = false, value_type = String, format = Password, example = "correct horse battery staple")]
+    password: Option<SecretString>,
+}
+
+impl KnownFields for SendCode {
+    const FIELDS: &'static [&'static str] = &["identifier", "password"];
+}
+
+/// Have the code of a text message sent, to sign in with.
+///
+/// It counts as a sign-in does. The code is good for 10 minutes and once.
+#[utoipa::path(
+    post, path = "/v1/auth/login/code", tag = "sign-in", operation_id = "send_login_code",
+    request_body = SendCode,
+    responses(
+        (status = 202, description = "A message is on its way"),
+        (status = 401, description = "`invalid-credentials`: no such account, wrong password, or not active", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`no-such-factor`: it is the password, and text messages are no second factor of the account", body = Problem, content_type = "application/problem+json"),
+        Throttled, Served, Bodied,
+    )
+)]
+pub async fn send_code(
+    State(state): State<AppState>,
+    client: Client,
+    tally: Tally,
+    Body(request): Body<SendCode>,
+) -> Result<StatusCode, Problem> {
+    let mut fields = Fields::default();
+    let identifier = fields.required("/identifier", request.identifier, Ok);
+    let password = fields.required("/password", request.password, Ok);
+    let (identifier, password) = fields.finish(identifier.zip(password))?;
+    let (user, attempt) = admitted(&state, &tally, &client, &identifier, password).await?;
+    attempt.succeeded().await;
+    if !user.factors.contains(&Factor::Sms) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "no-such-factor",
+            "Text messages are no second factor of the account",
+        ));
+    }
+    send(&state, &user, CodePurpose::SignIn).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 fn password_change_required() -> Problem {
@@ -147,6 +202,30 @@ pub fn overloaded(error: PasswordError) -> Problem {
         PasswordError::Broken => {
             tracing::error!("a password could not be hashed or checked");
             Problem::internal()
+        }
+    }
+}
+
+/// The user whose password was shown, and the attempt, which has to be told how it ends.
+async fn admitted<'a>(
+    state: &'a AppState,
+    tally: &Tally,
+    client: &Client,
+    identifier: &str,
+    password: SecretString,
+) -> Result<(UserState, Attempt<'a>), Problem> {
+    let name = sign_in_name(identifier);
+    let attempt = state.throttle.admit(tally, limits::sign_in(&state.throttle, name.as_ref(), client)).await?;
+    let refused_at = Instant::now() + REFUSED_AFTER;
+    match check(state, name.as_ref(), password).await {
+        Ok(Some(user)) => Ok((user, attempt)),
+        Ok(None) => {
+            sleep_until(refused_at).await;
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"))
+        }
+        Err(problem) => {
+            attempt.not_made().await;
+            Err(problem)
         }
     }
 }
@@ -200,7 +279,12 @@ pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found
 ///
 /// # Errors
 /// When the log does not answer.
-pub(super) async fn start(state: &AppState, user: &UserState, client: Client) -> Result<TokenPair, Problem> {
+pub(super) async fn start(
+    state: &AppState,
+    user: &UserState,
+    client: Client,
+    shown: Option<SecondFactor>,
+) -> Result<TokenPair, Problem> {
     let now = state.context.clock.now();
     let session = SessionId(state.context.clock.new_id());
     let expires_at = SessionRow::end(now, now);
@@ -218,15 +302,22 @@ pub(super) async fn start(state: &AppState, user: &UserState, client: Client) ->
     let family = state.sessions.begin_action(&row)?;
     let wish = SessionStarted { user_id: user.id, expires_at };
     let intent = Intent::of(metadata(Actor::User(user.id), None));
-    let started = state.session_streams.execute(session.into(), &intent, Starting { wish, family }).await;
-    started.map_err(|error| problem(error, nothing_taken))?;
-    TokenPair::of(state, user, session, FIRST, now)
+    let mut beside = vec![family];
+    if let Some(SecondFactor::Code(shown)) = &shown {
+        beside.push(state.codes.use_action(shown)?);
+    }
+    match state.session_streams.execute(session.into(), &intent, Starting { wish, beside }).await {
+        Ok(_) => TokenPair::of(state, user, session, (FIRST, now), now),
+        // Another sign-in has used the code.
+        Err(ExecuteError::CompanionRefused(_)) if shown.is_some() => Err(invalid_code()),
+        Err(error) => Err(problem(error, nothing_taken)),
+    }
 }
 
-/// A session begins together with its family of refresh tokens.
+/// A session begins together with its family of refresh tokens, and uses up what was shown for it.
 struct Starting {
     wish: SessionStarted,
-    family: TransactWriteItem,
+    beside: Companions,
 }
 
 impl Command<Session> for Starting {
@@ -237,6 +328,6 @@ impl Command<Session> for Starting {
     }
 
     fn beside(&self, _: &Draft<Session>) -> Result<Companions, Self::Refusal> {
-        Ok(vec![self.family.clone()])
+        Ok(self.beside.clone())
     }
 }

@@ -95,5 +95,5 @@ pub async fn change_password(
     attempt.succeeded().await;
     let setting = SettingPassword::of(&state, UserCommand::ChangePassword, &user);
     let user = setting.set(new, "/new_password").await?;
-    start(&state, &user, client).await.map(Json)
+    start(&state, &user, client, None).await.map(Json)
 }

@@ -98,11 +98,13 @@ pub async fn refresh(
         let row = state.sessions.get(token.session).await?.ok_or_else(invalid)?;
         let user = active(&state, &row, now).await?;
         match choose(&row, token.number, now) {
-            Choice::Same => return TokenPair::of(&state, &user, row.session, row.number, now).map(Json),
+            Choice::Same => {
+                return TokenPair::of(&state, &user, row.session, (row.number, row.started_at), now).map(Json);
+            }
             Choice::Next => {
                 let next = next(&row, &client, now);
                 if state.sessions.advance(row.number, &next).await? {
-                    return TokenPair::of(&state, &user, next.session, next.number, now).map(Json);
+                    return TokenPair::of(&state, &user, next.session, (next.number, next.started_at), now).map(Json);
                 }
             }
             Choice::Reused => {

@@ -32,7 +32,7 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
-    /// The pair of a session whose last refresh token is number `number`.
+    /// The pair of a session that began at `began` and whose last refresh token is number `number`.
     ///
     /// # Errors
     /// Only if the library cannot sign.
@@ -40,7 +40,7 @@ impl TokenPair {
         state: &AppState,
         user: &UserState,
         sid: SessionId,
-        number: u64,
+        (number, began): (u64, DateTime<Utc>),
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let roles: Vec<_> = user.roles.iter().filter(|role| role.holds_at(now)).cloned().collect();
@@ -54,6 +54,7 @@ impl TokenPair {
             exp: end.timestamp(),
             nbf: now.timestamp(),
             iat: now.timestamp(),
+            auth_time: began.timestamp(),
             jti: state.context.clock.new_id(),
             sid,
             ver: user.version,

@@ -7,19 +7,23 @@ use events::{
     user::{ChangeProfile, UserCommand},
     values::{Email, Locale, PersonName, Phone, Reason, TimeZone, Username},
 };
-use platform::http::{
-    Problem,
-    auth::Caller,
-    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned, values},
-    fields::Fields,
-    id::Id,
-    json::{Body, KnownFields},
+use platform::{
+    http::{
+        Problem,
+        auth::Caller,
+        documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned, values},
+        fields::Fields,
+        id::Id,
+        json::{Body, KnownFields},
+    },
+    store::Intent,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Change, never, taken, whole};
 use crate::{
+    auth::recent::require_recent,
     command::{self, Ask},
     conditions::{Conditions, DryRun, IfMatchRequired, Repeatable},
     state::AppState,
@@ -62,7 +66,8 @@ impl KnownFields for ChangeUser {
 
 /// Change a user's profile.
 ///
-/// A message that is waiting already goes to the telephone number that they have when it is sent.
+/// A message that is waiting already goes to the telephone number that they have when it is sent. A new telephone is no
+/// second factor any more. One's own address and telephone take a sign-in of the last 10 minutes.
 #[utoipa::path(
     patch, path = "/v1/users/{id}", tag = "users", operation_id = "change_user",
     security(("bearer" = [])),
@@ -87,11 +92,24 @@ pub async fn change(
     let (wish, reason) = parse(request)?;
     let intent =
         Ask { operation: "change user", actor: caller.actor(), reason }.intent(&state, &conditions, &fingerprint);
+    apply(&state, &caller, id, &intent, wish).await
+}
+
+/// Changes a profile. Where a message reaches the caller themselves is what a stolen token would change first.
+pub(super) async fn apply(
+    state: &AppState,
+    caller: &Caller,
+    id: UserId,
+    intent: &Intent,
+    wish: ChangeProfile,
+) -> Result<Response, Problem> {
+    if id == caller.user() && (wish.email.is_some() || wish.phone.is_some()) {
+        require_recent(state, caller)?;
+    }
     let command = UserCommand::ChangeProfile(wish.clone());
-    let change = Change { state: &state, caller: &caller, wish: command, narrows: never };
-    let executed = change.execute(id, &intent).await;
+    let executed = Change { state, caller, wish: command, narrows: never }.execute(id, intent).await;
     let taken = taken(wish.email.as_ref(), wish.username.as_ref());
-    whole(&state, StatusCode::OK, id, &executed.map_err(|error| command::problem(error, taken))?).await
+    whole(state, StatusCode::OK, id, &executed.map_err(|error| command::problem(error, taken))?).await
 }
 
 fn parse(request: ChangeUser) -> Result<(ChangeProfile, Option<Reason>), Problem> {

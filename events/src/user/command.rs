@@ -33,6 +33,8 @@ pub enum UserCommand {
     AddFactor(Factor),
     /// Do without this at a sign-in.
     RemoveFactor(Factor),
+    /// Do without any of them, for they are lost, and end all sessions.
+    RemoveFactors,
     /// Replace the recovery codes.
     ReplaceRecoveryCodes,
     /// Use a recovery code up. That it is one was checked before.

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::{
     command::{AssignRole, ChangeProfile, Register, UserCommand},
     event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered},
-    state::{Assignment, CodePurpose, Status, UserState},
+    state::{Assignment, CodePurpose, Factor, Status, UserState},
 };
 use crate::{
     claim::{Claim, GuardedSet},
@@ -147,8 +147,13 @@ impl Decider for User {
             }
             (user, UserCommand::ChangeProfile(change)) => {
                 let change = difference(user, change);
-                let nothing = change == ProfileChanged::default();
-                Ok(if nothing { vec![] } else { vec![UserEvent::UserProfileChanged(change)] })
+                if change == ProfileChanged::default() {
+                    return Ok(vec![]);
+                }
+                // Nobody has shown that they have the new telephone.
+                let lost = change.phone.as_ref().and_then(|_| user.factors.get(&Factor::Sms).copied());
+                let removed = lost.map(|factor| UserEvent::UserFactorRemoved(FactorChanged { factor }));
+                Ok([UserEvent::UserProfileChanged(change)].into_iter().chain(removed).collect())
             }
             (user, UserCommand::Suspend) => match user.status {
                 Status::Suspended => Ok(vec![]),
@@ -182,6 +187,7 @@ impl Decider for User {
                 | UserCommand::RequirePasswordChange
                 | UserCommand::AddFactor(_)
                 | UserCommand::RemoveFactor(_)
+                | UserCommand::RemoveFactors
                 | UserCommand::ReplaceRecoveryCodes
                 | UserCommand::UseRecoveryCode),
             ) => {
@@ -227,6 +233,10 @@ fn credentials(user: &UserState, command: &UserCommand) -> Vec<UserEvent> {
         UserCommand::AddFactor(factor) if !has(factor) => vec![UserEvent::UserFactorAdded(FactorChanged { factor })],
         UserCommand::RemoveFactor(factor) if has(factor) => {
             vec![UserEvent::UserFactorRemoved(FactorChanged { factor })]
+        }
+        UserCommand::RemoveFactors if !user.factors.is_empty() => {
+            let removed = |factor: &Factor| UserEvent::UserFactorRemoved(FactorChanged { factor: *factor });
+            user.factors.iter().map(removed).chain([UserEvent::UserSessionsEnded {}]).collect()
         }
         UserCommand::ReplaceRecoveryCodes => vec![UserEvent::UserRecoveryCodesReplaced {}],
         UserCommand::UseRecoveryCode => vec![UserEvent::UserRecoveryCodeUsed {}],

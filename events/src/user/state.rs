@@ -71,6 +71,16 @@ pub enum Factor {
     Sms,
 }
 
+impl Factor {
+    /// The factor as it stands in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Sms => "sms",
+        }
+    }
+}
+
 /// One role that a user has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {

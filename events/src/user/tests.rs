@@ -274,3 +274,21 @@ fn a_factor_is_added_and_removed_once() {
     events.push(removed);
     assert!(fold::<User>(events).unwrap().factors.is_empty());
 }
+
+#[test]
+fn another_telephone_is_no_second_factor_until_somebody_shows_it() {
+    let added = |factor| UserEvent::UserFactorAdded(FactorChanged { factor });
+    let events = [accepted().to_vec(), vec![added(Factor::Sms), added(Factor::Totp)]].concat();
+    let phone = Phone::parse("+15125550124").unwrap();
+    let change = UserCommand::ChangeProfile(ChangeProfile { phone: Some(phone.clone()), ..ChangeProfile::default() });
+    given::<User>(events.clone()).when(change).then([
+        UserEvent::UserProfileChanged(ProfileChanged { phone: Some(phone.into()), ..ProfileChanged::default() }),
+        UserEvent::UserFactorRemoved(FactorChanged { factor: Factor::Sms }),
+    ]);
+    let removed = |factor| UserEvent::UserFactorRemoved(FactorChanged { factor });
+    given::<User>(events).when(UserCommand::RemoveFactors).then([
+        removed(Factor::Totp),
+        removed(Factor::Sms),
+        UserEvent::UserSessionsEnded {},
+    ]);
+}

@@ -28,7 +28,7 @@ pub struct ReadAfter {
 /// Every route that takes a token.
 #[derive(Debug, IntoResponses)]
 pub enum Guarded {
-    /// `unauthenticated`: no valid token
+    /// `unauthenticated`: no valid token; where factors, addresses or telephones change also `step-up-required`
     #[response(
         status = 401,
         content_type = "application/problem+json",

@@ -44,6 +44,7 @@ fn claims(now: DateTime<Utc>) -> Claims {
         exp: (now + ACCESS_TOKEN_LIFETIME).timestamp(),
         nbf: now.timestamp(),
         iat: now.timestamp(),
+        auth_time: now.timestamp(),
         jti: derive(&["token"]),
         sid: SessionId(derive(&["session"])),
         ver: Version(3),
