@@ -38,6 +38,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(users::list::list))
         .routes(routes!(users::get::get))
         .routes(routes!(users::events::events))
+        .routes(routes!(users::explain::explain))
         .routes(routes!(users::export::export))
         .routes(routes!(users::export_all::export_all))
         .routes(routes!(roles::list::list))

@@ -13,10 +13,11 @@ use tokio::net::TcpListener;
 use crate::{api, document, lag, state::AppState};
 
 /// Routes that read a query string.
-const WITH_QUERY: [&str; 9] = [
+const WITH_QUERY: [&str; 10] = [
     "/v1/users",
     "/v1/users/{id}",
     "/v1/users/{id}/events",
+    "/v1/users/{id}/permissions:explain",
     "/v1/roles",
     "/v1/roles/{id}",
     "/v1/roles/{id}/events",

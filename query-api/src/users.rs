@@ -1,6 +1,7 @@
 //! Reads of users, one file per endpoint.
 
 pub mod events;
+pub mod explain;
 pub mod export;
 pub mod export_all;
 pub mod factors;

@@ -177,10 +177,19 @@ async fn only_a_recent_sign_in_changes_factors_and_addresses_and_an_administrato
     stale.patch("/v1/me", "*", &json!({ "first_name": "Augusta" })).await.expect(200);
     refused(stale.patch("/v1/me", "*", &json!({ "username": "root" })).await, 422, "invalid-value");
 
+    // Setting another password is no sign-in: whoever has token and password has not the second factor.
+    let change = json!({ "current_password": PASSWORD, "new_password": "wind 7 over the grey harbour" });
+    let changed = stale.post("/v1/auth/password", &change).await.expect(200);
+    let client = stale.with_token(&changed.text("access_token"));
+    refused(send(client.request(Method::DELETE, "/v1/auth/mfa/totp")).await, 401, "step-up-required");
+    let back = json!({ "current_password": "wind 7 over the grey harbour", "new_password": PASSWORD });
+    let client =
+        person.client.with_token(&client.post("/v1/auth/password", &back).await.expect(200).text("access_token"));
+
     let path = format!("/v1/users/{}/factors", person.id);
-    person.client.delete(&path, "*").await.expect(403);
+    client.delete(&path, "*").await.expect(403);
     person.world.api.delete(&path, "*").await.expect(200);
-    person.client.get_until("/v1/me", |answer| answer.status == 401).await;
+    client.get_until("/v1/me", |answer| answer.status == 401).await;
     person.login(None).await.expect(200);
     person.world.world.stop().await;
 }

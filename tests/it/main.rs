@@ -10,6 +10,7 @@ mod conditional;
 mod cost;
 mod crash;
 mod erase;
+mod explain;
 mod factors;
 mod faults;
 mod forged;

@@ -17,7 +17,7 @@ use super::{
     client::Client,
     code::{check, invalid_code},
     limits,
-    login::{REFUSED_AFTER, sign_in_name, start},
+    login::{REFUSED_AFTER, Shown, sign_in_name, start},
     set_password::SettingPassword,
     tokens::TokenPair,
 };
@@ -80,5 +80,5 @@ pub async fn accept(
     };
     let setting = SettingPassword::of(&state, UserCommand::AcceptInvitation, &user).by(shown);
     let user = setting.set(password, "/password").await?;
-    start(&state, &user, client, None).await.map(Json)
+    start(&state, &user, client, Shown::Now(None)).await.map(Json)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
+use chrono::DateTime;
 use events::{
     claim::Claim,
     decider::Decider,
@@ -132,7 +133,7 @@ pub async fn login(
             None if user.password_change_required => return Err(password_change_required()),
             None => user,
         };
-        start(&state, &user, client, used).await
+        start(&state, &user, client, Shown::Now(used)).await
     };
     let (started, ()) = tokio::join!(beginning, attempt.succeeded());
     started.map(Json)
@@ -275,6 +276,14 @@ pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found
     Ok(Found { id, user, hash })
 }
 
+/// When a user has shown who they are.
+pub(super) enum Shown {
+    /// Just now, with this beside the password.
+    Now(Option<SecondFactor>),
+    /// When the session began that this one takes the place of, in epoch seconds.
+    At(i64),
+}
+
 /// Begins a session of a user who has shown who they are.
 ///
 /// # Errors
@@ -283,17 +292,21 @@ pub(super) async fn start(
     state: &AppState,
     user: &UserState,
     client: Client,
-    shown: Option<SecondFactor>,
+    shown: Shown,
 ) -> Result<TokenPair, Problem> {
     let now = state.context.clock.now();
+    let (shown, began) = match shown {
+        Shown::Now(shown) => (shown, now),
+        Shown::At(seconds) => (None, DateTime::from_timestamp(seconds, 0).unwrap_or_default().min(now)),
+    };
     let session = SessionId(state.context.clock.new_id());
-    let expires_at = SessionRow::end(now, now);
+    let expires_at = SessionRow::end(began, now);
     let row = SessionRow {
         session,
         user: user.id,
         user_version: user.version,
         number: FIRST,
-        started_at: now,
+        started_at: began,
         refreshed_at: now,
         address: client.address,
         device: client.device,
@@ -307,7 +320,7 @@ pub(super) async fn start(
         beside.push(state.codes.use_action(shown)?);
     }
     match state.session_streams.execute(session.into(), &intent, Starting { wish, beside }).await {
-        Ok(_) => TokenPair::of(state, user, session, (FIRST, now), now),
+        Ok(_) => TokenPair::of(state, user, session, (FIRST, began), now),
         // Another sign-in has used the code.
         Err(ExecuteError::CompanionRefused(_)) if shown.is_some() => Err(invalid_code()),
         Err(error) => Err(problem(error, nothing_taken)),

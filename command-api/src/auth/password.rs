@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::{
     client::Client,
     limits,
-    login::{overloaded, start},
+    login::{Shown, overloaded, start},
     set_password::SettingPassword,
     tokens::TokenPair,
 };
@@ -46,7 +46,8 @@ impl KnownFields for ChangePassword {
 
 /// Change your own password.
 ///
-/// All sessions end, and a new one begins: its tokens are the answer.
+/// All sessions end, and a new one takes the place of this one: its tokens are the answer. It is no new sign-in, and lasts no
+/// longer than this one would have.
 #[utoipa::path(
     post, path = "/v1/auth/password", tag = "sign-in", operation_id = "change_password",
     security(("bearer" = [])),
@@ -95,5 +96,6 @@ pub async fn change_password(
     attempt.succeeded().await;
     let setting = SettingPassword::of(&state, UserCommand::ChangePassword, &user);
     let user = setting.set(new, "/new_password").await?;
-    start(&state, &user, client, None).await.map(Json)
+    // Who shows a password alone has not signed in again.
+    start(&state, &user, client, Shown::At(caller.claims.auth_time)).await.map(Json)
 }
