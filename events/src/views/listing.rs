@@ -16,7 +16,7 @@ use crate::{
 /// key. Names of which more than this is alike are in the order of their ids.
 const MAX_TEXT_BYTES: usize = 900;
 
-/// Most bytes of a folded prefix: well below [`MAX_TEXT_BYTES`], so that what is cut off never decides.
+/// Most bytes of a folded prefix: well below `MAX_TEXT_BYTES`, so that what is cut off never decides.
 pub const MAX_PREFIX_BYTES: usize = 512;
 
 /// By what the rows of a list are ordered.

@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// A copy older than this is read anew before it is used: in time before what nobody should read is deleted.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
-/// How long after a switch every reader has noticed it, or answers 503: [`STALE_AFTER`], the time of one call and as much
+/// How long after a switch every reader has noticed it, or answers 503: `STALE_AFTER`, the time of one call and as much
 /// again.
 pub const SWITCHED_WITHIN: Duration = Duration::from_secs(20);
 
