@@ -34,5 +34,6 @@ mod rebuild;
 mod sessions;
 mod support;
 mod throttle;
+mod trace;
 mod trip;
 mod verify;
