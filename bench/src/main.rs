@@ -10,6 +10,7 @@ mod raw;
 mod raw_projector;
 mod rebuild;
 mod report;
+mod sign_in;
 mod stage;
 mod update;
 mod visible;
@@ -27,7 +28,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// Which cells; all unless said otherwise.
-    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild"])]
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in"])]
     cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
@@ -90,6 +91,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "length" => length::measure(arguments, &mut report).await?,
             "visible" => visible::measure(arguments, &mut report).await?,
             "projection" => projection::measure(arguments, &mut report).await?,
+            "sign-in" => sign_in::measure(arguments, &mut report).await?,
             "rebuild" => rebuild::measure(&mut report).await?,
             other => anyhow::bail!("there is no cell {other}"),
         }

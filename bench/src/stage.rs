@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use command_api::{config::Config, state::AppState};
 use dev::{engines::Engines, ports::Ports, seed};
-use platform::{clock::Clock, lifecycle::Shutdown};
+use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings, tokens::Verifier};
 use reqwest::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::raw;
 
-const PASSWORD: &str = "a password of the bench";
+pub(crate) const PASSWORD: &str = "a password of the bench";
 
 /// A fresh engine with command-api before it, and one user for each client. No projector
 /// unless a cell starts one.
@@ -26,7 +26,9 @@ pub(crate) struct Stage {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     /// Makes each request another one.
     pub(crate) serial: AtomicU64,
-    shutdown: Shutdown,
+    /// Verifies tokens.
+    pub(crate) verifier: Verifier,
+    pub(crate) shutdown: Shutdown,
     directory: tempfile::TempDir,
 }
 
@@ -44,6 +46,7 @@ impl Stage {
             client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
         };
         let state = AppState::open(&config, clock).await?;
+        let verifier = state.context.authenticator.verifier.clone();
         seed::administrator(&state, Some(SecretString::from(PASSWORD))).await?;
         tokio::spawn(command_api::server::serve(listener, state, shutdown.clone()));
         let http = Client::new();
@@ -55,7 +58,8 @@ impl Stage {
         let token = answer["access_token"].as_str().context("no token")?.to_owned();
         let serial = AtomicU64::new(0);
         let dynamodb = raw::client(&engines.dynamodb_url());
-        let mut stage = Self { engines, dynamodb, http, base, token, users: Vec::new(), serial, shutdown, directory };
+        let mut stage =
+            Self { engines, dynamodb, http, base, token, users: Vec::new(), serial, verifier, shutdown, directory };
         for number in 0..users {
             stage.users.push(stage.register(number).await?);
         }
@@ -64,13 +68,21 @@ impl Stage {
 
     /// Registers a user, and gives the id.
     pub(crate) async fn register(&self, number: usize) -> anyhow::Result<String> {
-        let user = json!({
+        self.register_with(number, None).await
+    }
+
+    /// The same, with a password.
+    pub(crate) async fn register_with(&self, number: usize, password: Option<&str>) -> anyhow::Result<String> {
+        let mut user = json!({
             "email": format!("person{number}@example.com"),
             "username": format!("person{number}"),
             "first_name": "Ada",
             "last_name": "Lovelace",
             "phone": format!("+1512{:07}", 2_000_000 + number),
         });
+        if let Some(password) = password {
+            user["password"] = password.into();
+        }
         let request = self.http.post(format!("{}/v1/users", self.base)).bearer_auth(&self.token).json(&user);
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
         Ok(answer["id"].as_str().context("no id")?.to_owned())
@@ -92,6 +104,11 @@ impl Stage {
             Some(AttributeValue::N(version)) => Ok(version.parse()?),
             _ => Ok(0),
         }
+    }
+
+    /// What a service in this process is told.
+    pub(crate) fn settings(&self) -> Settings {
+        self.engines.settings(self.directory.path(), &self.base)
     }
 
     /// What services in other processes are told.

@@ -1,0 +1,177 @@
+//! What signing in costs beside the bare hash, and what others feel of a storm of it.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use platform::{clock::Clock, tokens::Verifier};
+use reqwest::header::HeaderName;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::sleep};
+
+use crate::{
+    Arguments,
+    closed_loop::{self, Round},
+    report::Report,
+    stage::{PASSWORD, Stage},
+};
+
+/// People who sign in, each from an address of their own, as the rules of throttling expect.
+const PEOPLE: usize = 64;
+
+/// Clients of a storm: many more than there are cores, so that most of them are refused.
+const STORM: usize = 128;
+
+/// How often somebody reads during a storm.
+const READ_EVERY: Duration = Duration::from_millis(20);
+
+/// Verifications of a token in a round.
+const VERIFICATIONS: u32 = 20_000;
+
+/// Sign-ins beside the bare hash in as many threads as there are cores; reads during a storm of sign-ins; refreshes and
+/// verifications of tokens.
+pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let stage = &Stage::start(0).await?;
+    let queries = queries(stage).await?;
+    let mut refresh_tokens = Vec::new();
+    for number in 0..PEOPLE {
+        stage.register_with(number, Some(PASSWORD)).await?;
+        let pair = sign_in(stage, number).await?.context("the first sign-in was refused")?;
+        refresh_tokens.push(tokio::sync::Mutex::new(text(&pair, "refresh_token")?));
+    }
+    let (cores, time) = (thread::available_parallelism()?.get(), Duration::from_secs(arguments.seconds));
+    let (mut ours, mut bare, mut refreshing, mut verifying, mut calm, mut stormy) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..arguments.rounds {
+        bare.push(Round::of_rate(tokio::task::spawn_blocking(move || hashes(cores, time)).await??));
+        let clients = 2 * cores;
+        ours.push(
+            closed_loop::run(clients, time, |client, number| async move {
+                let person = (client + number * clients) % PEOPLE;
+                sign_in(stage, person).await?.context("a sign-in was refused").map(drop)
+            })
+            .await?,
+        );
+        let tokens = &refresh_tokens;
+        let round = closed_loop::run(8, time, |client, _| async move {
+            let mut token = tokens[client].lock().await;
+            let request = stage.http.post(format!("{}/v1/auth/refresh", stage.base)).header(ADDRESS, address(client));
+            let answer = request.json(&json!({ "refresh_token": *token })).send().await?.error_for_status()?;
+            *token = text(&answer.json().await?, "refresh_token")?;
+            Ok(())
+        });
+        refreshing.push(round.await?.rate);
+        verifying.push(verifications(stage)?);
+        calm.push(reads(stage, &queries, time, 0).await?);
+        stormy.push(reads(stage, &queries, time, STORM).await?);
+    }
+    report.add("sign in (beside: the bare hash on all cores)", 2 * cores, &ours, &bare);
+    report.figure("refreshes per second, the engine on the same cores", &refreshing);
+    report.figure("verifications of a token per second and core", &verifying);
+    report.figure("p99 of a read, ms, nobody signs in", &calm);
+    report.figure("p99 of a read, ms, in a storm of sign-ins", &stormy);
+    Ok(())
+}
+
+/// States from where a request comes, as the stage's services are told.
+const ADDRESS: HeaderName = dev::proxy::VIEWER_ADDRESS;
+
+fn address(number: usize) -> String {
+    format!("198.51.{}.{}:443", number / 250, 1 + number % 250)
+}
+
+fn text(body: &Value, field: &str) -> anyhow::Result<String> {
+    Ok(body[field].as_str().with_context(|| format!("no {field}"))?.to_owned())
+}
+
+/// Signs a person in; none when it was refused for there being too many.
+async fn sign_in(stage: &Stage, number: usize) -> anyhow::Result<Option<Value>> {
+    let body = json!({ "identifier": format!("person{number}"), "password": PASSWORD });
+    let request = stage.http.post(format!("{}/v1/auth/login", stage.base)).header(ADDRESS, address(number));
+    let answer = request.json(&body).send().await?;
+    if answer.status() == 503 {
+        return Ok(None);
+    }
+    Ok(Some(answer.error_for_status()?.json().await?))
+}
+
+/// Bare verifications per second of a hash with our parameters.
+fn hashes(threads: usize, time: Duration) -> anyhow::Result<f64> {
+    let params = Params::new(19_456, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash = argon2.hash_password(PASSWORD.as_bytes()).map_err(|error| anyhow::anyhow!("{error}"))?.to_string();
+    let hash = PasswordHash::new(&hash).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let began = Instant::now();
+    let count = thread::scope(|scope| {
+        let work = || {
+            let mut count = 0_u32;
+            while began.elapsed() < time {
+                argon2.verify_password(PASSWORD.as_bytes(), &hash).map_err(|error| anyhow::anyhow!("{error}"))?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut sum = 0;
+        for thread in threads {
+            sum += thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        }
+        anyhow::Ok(sum)
+    })?;
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}
+
+fn verifications(stage: &Stage) -> anyhow::Result<f64> {
+    let (verifier, clock): (&Verifier, Clock) = (&stage.verifier, Clock::system());
+    let began = Instant::now();
+    for _ in 0..VERIFICATIONS {
+        verifier.verify(&stage.token, clock.now())?;
+    }
+    Ok(f64::from(VERIFICATIONS) / began.elapsed().as_secs_f64())
+}
+
+/// query-api on the same engine.
+async fn queries(stage: &Stage) -> anyhow::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let config = query_api::config::Config { settings: stage.settings(), listen: listener.local_addr()? };
+    let state = query_api::state::AppState::open(&config, Clock::system()).await?;
+    tokio::spawn(query_api::server::serve(listener, state, stage.shutdown.clone()));
+    while !stage.http.get(format!("{url}/readyz")).send().await?.status().is_success() {
+        tokio::task::yield_now().await;
+    }
+    Ok(url)
+}
+
+/// The p99 of a read by id while so many clients sign in as fast as they can, in milliseconds.
+async fn reads(stage: &Stage, queries: &str, time: Duration, storm: usize) -> anyhow::Result<f64> {
+    let over = AtomicBool::new(false);
+    let over = &over;
+    let storming = closed_loop::run(storm.max(1), time, |client, number| async move {
+        if storm > 0 && !over.load(Ordering::Relaxed) {
+            sign_in(stage, (client + number) % PEOPLE).await?;
+        } else {
+            sleep(READ_EVERY).await;
+        }
+        Ok(())
+    });
+    let reading = async {
+        let (mut latencies, began) = (Vec::new(), Instant::now());
+        while began.elapsed() < time {
+            let sent = Instant::now();
+            let request = stage.http.get(format!("{queries}/v1/roles")).bearer_auth(&stage.token);
+            request.send().await?.error_for_status()?.bytes().await?;
+            latencies.push(sent.elapsed());
+            sleep(READ_EVERY).await;
+        }
+        over.store(true, Ordering::Relaxed);
+        anyhow::Ok(Round::of_latencies(latencies).milliseconds(0.99))
+    };
+    let (stormed, read) = tokio::join!(storming, reading);
+    stormed?;
+    read
+}
