@@ -25,7 +25,7 @@ use events::{
     decider::Decider,
     ids::UserId,
     user::{Factor, User, UserCommand, UserEvent, UserRefusal, UserState},
-    values::{Email, Username},
+    values::{Email, Reason, Username},
 };
 use platform::{
     http::{Problem, auth::Caller, bodies::UserBody},
@@ -35,7 +35,8 @@ use platform::{
 
 use crate::{
     auth::authority::require_not_above,
-    command::{self, Refused, answer, nothing_taken},
+    command::{self, Ask, Refused, answer, nothing_taken},
+    conditions::Conditions,
     state::AppState,
 };
 
@@ -96,6 +97,23 @@ impl Change<'_> {
         intent: &Intent,
     ) -> Result<Executed<User>, ExecuteError<Refused<UserRefusal>>> {
         self.state.context.users.execute(id.into(), intent, self).await
+    }
+
+    /// Carries a command through that says nothing but why, and answers with the whole user.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub async fn answer(
+        self,
+        operation: &'static str,
+        id: UserId,
+        conditions: &Conditions,
+        reason: Option<Reason>,
+    ) -> Result<Response, Problem> {
+        let (state, actor, fingerprint) = (self.state, self.caller.actor(), (id, reason.clone()));
+        let intent = Ask { operation, actor, reason }.intent(state, conditions, &fingerprint);
+        let executed = self.execute(id, &intent).await.map_err(problem)?;
+        whole(state, StatusCode::OK, id, &executed).await
     }
 }
 

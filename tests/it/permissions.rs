@@ -1,5 +1,7 @@
 //! Every route of the document: who gets in without a token, with a token alone, and with too little.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use events::ids::derive;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -104,6 +106,47 @@ async fn no_route_is_open_that_should_not_be() {
         if !OWN.contains(&id) {
             let answer = ask(&powerless, operation).await;
             assert_eq!((answer.status.as_u16(), &answer.body["code"]), (403, &json!("permission-missing")), "{id}");
+        }
+    }
+    world.world.stop().await;
+}
+
+/// Of the permissions that routes ask for, everything but this one.
+async fn without(api: &Client, number: u32, missing: &str, all: &BTreeSet<String>) -> Client {
+    let others: Vec<&String> = all.iter().filter(|permission| *permission != missing).collect();
+    let role = json!({ "name": format!("Without {missing}"), "level": 10, "permissions": others });
+    let role = api.post("/v1/roles", &role).await.expect(201).text("id");
+    let mut user = new_user(number);
+    user["password"] = PASSWORD.into();
+    let id = api.post("/v1/users", &user).await.expect(201).text("id");
+    api.put(&format!("/v1/users/{id}/roles/{role}")).await.expect(200);
+    api.sign_in(&format!("person{number}"), PASSWORD).await
+}
+
+#[tokio::test]
+async fn every_right_but_the_one_that_a_route_asks_for_is_too_little() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let mut user = new_user(1);
+    user["password"] = PASSWORD.into();
+    api.post("/v1/users", &user).await.expect(201);
+    let powerless = api.sign_in("person1", PASSWORD).await;
+    let document = api.get("/openapi.json").await.expect(200).body;
+    let guarded = operations(&document).into_iter().filter(|operation| operation.guarded);
+
+    let mut asked: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    for operation in guarded.filter(|operation| !OWN.contains(&operation.id.as_str())) {
+        let answer = ask(&powerless, &operation).await.expect(403);
+        let permission = answer.text("detail").rsplit(' ').next().unwrap().to_owned();
+        asked.entry(permission).or_default().push(operation);
+    }
+    let all: BTreeSet<String> = asked.keys().cloned().collect();
+    assert_eq!(all.len(), 8, "{all:?}");
+    for (number, (missing, operations)) in (2..).zip(&asked) {
+        let caller = without(api, number, missing, &all).await;
+        for operation in operations {
+            let answer = ask(&caller, operation).await.expect(403);
+            assert!(answer.text("detail").ends_with(missing), "{}: {}", operation.id, answer.body);
         }
     }
     world.world.stop().await;

@@ -12,6 +12,12 @@ use crate::support::{ASK_EVERY, Answer, Client, PASSWORD, SOON, TestWorld, new_u
 /// Refreshes of one token at once.
 const AT_ONCE: usize = 50;
 
+/// Suspensions that sign-ins race.
+const RACES: usize = 5;
+
+/// Sign-ins at once in a race.
+const SIGN_INS: usize = 4;
+
 /// A person who is signed in.
 struct Person {
     id: String,
@@ -231,5 +237,29 @@ async fn a_suspension_ends_all_sessions_for_good() {
     ada.world.api.post(&format!("{path}/reactivate"), &reason).await.expect(200);
     refused(&refresh(&device.client, &device.refresh_token).await);
     ada.sign_in("a telephone").await.refreshed().await.client.get("/v1/me").await.expect(200);
+    ada.world.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_races_a_suspension_yields_no_token_that_works() {
+    let ada = Person::new(1).await;
+    let api = &ada.world.api;
+    let path = format!("/v1/users/{}", ada.id);
+    let reason = json!({ "reason": "is on leave" });
+    let login = json!({ "identifier": "person1", "password": PASSWORD });
+    let mut signed_in = 0;
+    for _ in 0..RACES {
+        let attempts = join_all((0..SIGN_INS).map(|_| api.post("/v1/auth/login", &login)));
+        let (answers, suspended) = tokio::join!(attempts, api.post(&format!("{path}/suspend"), &reason));
+        suspended.expect(200);
+        for answer in answers.iter().filter(|answer| answer.status == 200) {
+            signed_in += 1;
+            let device = Device::of(api, answer);
+            device.is_signed_out().await;
+            refused(&refresh(&device.client, &device.refresh_token).await);
+        }
+        api.post(&format!("{path}/reactivate"), &reason).await.expect(200);
+    }
+    assert!(signed_in > 0, "no sign-in came before its suspension");
     ada.world.world.stop().await;
 }

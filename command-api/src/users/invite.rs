@@ -1,6 +1,6 @@
 //! `POST /v1/users/{id}/invite`
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use events::{
     ids::UserId,
     permission::Permission,
@@ -14,9 +14,8 @@ use platform::http::{
     json::OptionalBody,
 };
 
-use super::{Change, never, problem, whole};
+use super::{Change, never};
 use crate::{
-    command::Ask,
     conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     reason::MaybeReason,
     state::AppState,
@@ -45,11 +44,11 @@ pub async fn invite(
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
     let reason = request.parse()?;
-    let fingerprint = (id, reason.clone());
-    let ask = Ask { operation: "invite a user again", actor: caller.actor(), reason };
-    let intent = ask.intent(&state, &conditions, &fingerprint);
-    let wish = UserCommand::RequestCode(CodePurpose::Invitation);
-    let change = Change { state: &state, caller: &caller, wish, narrows: never };
-    let executed = change.execute(id, &intent).await.map_err(problem)?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    let change = Change {
+        state: &state,
+        caller: &caller,
+        wish: UserCommand::RequestCode(CodePurpose::Invitation),
+        narrows: never,
+    };
+    change.answer("invite a user again", id, &conditions, reason).await
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/users/{id}/reactivate`
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use events::{ids::UserId, permission::Permission, user::UserCommand};
 use platform::http::{
     Problem,
@@ -10,9 +10,8 @@ use platform::http::{
     json::Body,
 };
 
-use super::{Change, never, problem, whole};
+use super::{Change, never};
 use crate::{
-    command::Ask,
     conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     reason::WithReason,
     state::AppState,
@@ -40,11 +39,7 @@ pub async fn reactivate(
     Body(request): Body<WithReason>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
-    let reason = request.parse()?;
-    let fingerprint = (id, reason.clone());
-    let ask = Ask { operation: "reactivate user", actor: caller.actor(), reason: Some(reason) };
-    let intent = ask.intent(&state, &conditions, &fingerprint);
+    let reason = Some(request.parse()?);
     let change = Change { state: &state, caller: &caller, wish: UserCommand::Reactivate, narrows: never };
-    let executed = change.execute(id, &intent).await.map_err(problem)?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    change.answer("reactivate user", id, &conditions, reason).await
 }

@@ -1,6 +1,6 @@
 //! `DELETE /v1/users/{id}/factors`
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use events::{ids::UserId, permission::Permission, user::UserCommand};
 use platform::http::{
     Problem,
@@ -10,9 +10,8 @@ use platform::http::{
     json::OptionalBody,
 };
 
-use super::{Change, always, problem, whole};
+use super::{Change, always};
 use crate::{
-    command::Ask,
     conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     reason::MaybeReason,
     state::AppState,
@@ -41,11 +40,6 @@ pub async fn remove_factors(
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
     let reason = request.parse()?;
-    let fingerprint = (id, reason.clone());
-    let ask = Ask { operation: "remove all second factors of a user", actor: caller.actor(), reason };
-    let intent = ask.intent(&state, &conditions, &fingerprint);
-    let wish = UserCommand::RemoveFactors;
-    let change = Change { state: &state, caller: &caller, wish, narrows: always };
-    let executed = change.execute(id, &intent).await.map_err(problem)?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    let change = Change { state: &state, caller: &caller, wish: UserCommand::RemoveFactors, narrows: always };
+    change.answer("remove all second factors of a user", id, &conditions, reason).await
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/users/{id}/require-password-change`
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use events::{ids::UserId, permission::Permission, user::UserCommand};
 use platform::http::{
     Problem,
@@ -10,9 +10,8 @@ use platform::http::{
     json::OptionalBody,
 };
 
-use super::{Change, always, problem, whole};
+use super::{Change, always};
 use crate::{
-    command::Ask,
     conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     reason::MaybeReason,
     state::AppState,
@@ -41,11 +40,6 @@ pub async fn require_password_change(
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
     let reason = request.parse()?;
-    let fingerprint = (id, reason.clone());
-    let ask = Ask { operation: "let a user choose another password", actor: caller.actor(), reason };
-    let intent = ask.intent(&state, &conditions, &fingerprint);
-    let wish = UserCommand::RequirePasswordChange;
-    let change = Change { state: &state, caller: &caller, wish, narrows: always };
-    let executed = change.execute(id, &intent).await.map_err(problem)?;
-    whole(&state, StatusCode::OK, id, &executed).await
+    let change = Change { state: &state, caller: &caller, wish: UserCommand::RequirePasswordChange, narrows: always };
+    change.answer("let a user choose another password", id, &conditions, reason).await
 }
