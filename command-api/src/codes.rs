@@ -17,6 +17,7 @@ use events::{
     notification::template::Template,
     reaction::of_user,
     user::{CodePurpose, Status, User},
+    values::Invalid,
 };
 use platform::{
     clock::Clock,
@@ -24,6 +25,21 @@ use platform::{
     store::{Companions, Draft, StoreError, unavailable},
     tables::{CREDENTIALS, Names},
 };
+use secrecy::{ExposeSecret, SecretString};
+
+/// Longest code that is looked at, in bytes: the longest are recovery codes, typed with blanks.
+const MAX_BYTES: usize = 32;
+
+/// Refuses what is longer than any code.
+///
+/// # Errors
+/// `code-too-long`.
+pub fn check_length(said: SecretString) -> Result<SecretString, Invalid> {
+    if said.expose_secret().len() <= MAX_BYTES {
+        return Ok(said);
+    }
+    Err(Invalid { code: "code-too-long", message: format!("must have at most {MAX_BYTES} bytes") })
+}
 
 /// The codes that are good at a moment. Clones share everything.
 #[derive(Debug, Clone)]

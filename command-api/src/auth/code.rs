@@ -41,9 +41,14 @@ pub(super) async fn check(
 ///
 /// # Errors
 /// 429; 503.
-pub(super) async fn send(state: &AppState, user: &UserState, purpose: CodePurpose) -> Result<(), Problem> {
+pub(super) async fn send(
+    state: &AppState,
+    tally: &Tally,
+    user: &UserState,
+    purpose: CodePurpose,
+) -> Result<(), Problem> {
     let Some(phone) = user.phone.known() else { return Ok(()) };
-    let _sent = state.throttle.admit(&Tally::default(), limits::codes_to(&state.throttle, phone)).await?;
+    let _sent = state.throttle.admit(tally, limits::codes_to(&state.throttle, phone)).await?;
     let intent = Intent::of(metadata(Actor::User(user.id), None));
     match state.context.users.execute(user.id.into(), &intent, Sending { state, purpose }).await {
         // A rule refuses who was suspended meanwhile.

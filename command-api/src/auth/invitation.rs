@@ -21,7 +21,7 @@ use super::{
     set_password::SettingPassword,
     tokens::TokenPair,
 };
-use crate::{passwords::check_length, state::AppState, throttle::Tally};
+use crate::{codes, passwords::check_length, state::AppState, throttle::Tally};
 
 /// The first password for an invitation's code.
 #[derive(Deserialize, ToSchema)]
@@ -66,7 +66,7 @@ pub async fn accept(
 ) -> Result<Json<TokenPair>, Problem> {
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
-    let code = fields.required("/code", request.code, Ok);
+    let code = fields.required("/code", request.code, codes::check_length);
     let password = fields.required("/password", request.password, |new| check_length(&new).map(|()| new));
     let ((identifier, code), password) = fields.finish(identifier.zip(code).zip(password))?;
 

@@ -38,6 +38,7 @@ use super::{
     tokens::TokenPair,
 };
 use crate::{
+    codes,
     command::{Refused, metadata, nothing_taken, problem},
     passwords::{PasswordError, Verified, check_length},
     state::AppState,
@@ -114,12 +115,13 @@ pub async fn login(
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let password = fields.required("/password", request.password, Ok);
+    let code = fields.optional("/code", request.code, codes::check_length);
     let new = fields.optional("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
     let (user, attempt) = admitted(&state, &tally, &client, &identifier, password).await?;
     let beginning = async {
-        let used = match request.code {
+        let used = match code {
             _ if user.factors.is_empty() => None,
             None => return Err(second_factor::required(&user)),
             Some(code) => Some(
@@ -187,7 +189,7 @@ pub async fn send_code(
             "Text messages are no second factor of the account",
         ));
     }
-    send(&state, &user, CodePurpose::SignIn).await?;
+    send(&state, &tally, &user, CodePurpose::SignIn).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 
 use super::{code::send, limits, recent::require_recent};
 use crate::{
+    codes,
     command::{Refused, metadata, nothing_taken, problem},
     factors::RecoveryCodes,
     state::AppState,
@@ -115,9 +116,13 @@ pub async fn confirm_totp(
     security(("bearer" = [])),
     responses((status = 202, description = "A message is on its way"), Guarded, Throttled, Served, Named, Erasable)
 )]
-pub async fn send_sms(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
+pub async fn send_sms(
+    State(state): State<AppState>,
+    caller: Caller,
+    tally: Tally,
+) -> Result<StatusCode, Problem> {
     require_recent(&state, &caller)?;
-    send(&state, &own(&state, &caller).await?, CodePurpose::SmsFactor).await?;
+    send(&state, &tally, &own(&state, &caller).await?, CodePurpose::SmsFactor).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -206,7 +211,7 @@ pub async fn draw_recovery_codes(
 
 fn code(request: FactorCode) -> Result<SecretString, Problem> {
     let mut fields = Fields::default();
-    let code = fields.required("/code", request.code, Ok);
+    let code = fields.required("/code", request.code, codes::check_length);
     fields.finish(code)
 }
 

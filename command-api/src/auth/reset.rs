@@ -20,7 +20,7 @@ use super::{
     login::{REFUSED_AFTER, find, sign_in_name},
     set_password::SettingPassword,
 };
-use crate::{passwords::check_length, state::AppState, throttle::Tally};
+use crate::{codes, passwords::check_length, state::AppState, throttle::Tally};
 
 /// Whose password is forgotten.
 #[derive(Deserialize, ToSchema)]
@@ -84,8 +84,8 @@ pub async fn request(
     state.later.begin("sending a code to reset a password", async move {
         let Some(user) = find(&later, name.as_ref()).await?.user else { return Ok(()) };
         match user.status {
-            Status::Active => send(&later, &user, CodePurpose::PasswordReset).await,
-            Status::Invited => send(&later, &user, CodePurpose::Invitation).await,
+            Status::Active => send(&later, &Tally::default(), &user, CodePurpose::PasswordReset).await,
+            Status::Invited => send(&later, &Tally::default(), &user, CodePurpose::Invitation).await,
             Status::Suspended | Status::Erased => Ok(()),
         }
     })?;
@@ -113,7 +113,7 @@ pub async fn confirm(
 ) -> Result<StatusCode, Problem> {
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
-    let code = fields.required("/code", request.code, Ok);
+    let code = fields.required("/code", request.code, codes::check_length);
     let new = fields.required("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let ((identifier, code), new) = fields.finish(identifier.zip(code).zip(new))?;
 
