@@ -27,18 +27,18 @@ use platform::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-/// Longest code that is looked at, in bytes: the longest are recovery codes, typed with blanks.
-const MAX_BYTES: usize = 32;
+/// Longest code that is looked at, in characters: the longest are recovery codes, typed with blanks.
+const MAX_CHARACTERS: usize = 32;
 
 /// Refuses what is longer than any code.
 ///
 /// # Errors
 /// `code-too-long`.
 pub fn check_length(said: SecretString) -> Result<SecretString, Invalid> {
-    if said.expose_secret().len() <= MAX_BYTES {
+    if said.expose_secret().chars().count() <= MAX_CHARACTERS {
         return Ok(said);
     }
-    Err(Invalid { code: "code-too-long", message: format!("must have at most {MAX_BYTES} bytes") })
+    Err(Invalid { code: "code-too-long", message: format!("must have at most {MAX_CHARACTERS} characters") })
 }
 
 /// The codes that are good at a moment. Clones share everything.

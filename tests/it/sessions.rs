@@ -247,10 +247,10 @@ async fn a_sign_in_that_races_a_suspension_yields_no_token_that_works() {
     let path = format!("/v1/users/{}", ada.id);
     let reason = json!({ "reason": "is on leave" });
     let login = json!({ "identifier": "person1", "password": PASSWORD });
-    let mut signed_in = 0;
+    let (suspend, mut signed_in) = (format!("{path}/suspend"), 0);
     for _ in 0..RACES {
         let attempts = join_all((0..SIGN_INS).map(|_| api.post("/v1/auth/login", &login)));
-        let (answers, suspended) = tokio::join!(attempts, api.post(&format!("{path}/suspend"), &reason));
+        let (answers, suspended) = tokio::join!(attempts, api.post(&suspend, &reason));
         suspended.expect(200);
         for answer in answers.iter().filter(|answer| answer.status == 200) {
             signed_in += 1;

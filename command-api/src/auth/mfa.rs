@@ -116,11 +116,7 @@ pub async fn confirm_totp(
     security(("bearer" = [])),
     responses((status = 202, description = "A message is on its way"), Guarded, Throttled, Served, Named, Erasable)
 )]
-pub async fn send_sms(
-    State(state): State<AppState>,
-    caller: Caller,
-    tally: Tally,
-) -> Result<StatusCode, Problem> {
+pub async fn send_sms(State(state): State<AppState>, caller: Caller, tally: Tally) -> Result<StatusCode, Problem> {
     require_recent(&state, &caller)?;
     send(&state, &tally, &own(&state, &caller).await?, CodePurpose::SmsFactor).await?;
     Ok(StatusCode::ACCEPTED)
