@@ -39,7 +39,7 @@ struct Schemas;
 fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(auth::login::login))
-        .routes(routes!(auth::login::send_code))
+        .routes(routes!(auth::login_code::send_code))
         .routes(routes!(auth::mfa::draw_totp, auth::mfa::remove_totp))
         .routes(routes!(auth::mfa::confirm_totp))
         .routes(routes!(auth::mfa::send_sms, auth::mfa::remove_sms))

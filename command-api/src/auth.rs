@@ -1,12 +1,15 @@
 //! Sign-in and sessions, and who may grant what.
 
 pub mod authority;
+mod begin;
 mod client;
 mod code;
 mod ending;
+pub mod first_factor;
 pub mod invitation;
 mod limits;
 pub mod login;
+pub mod login_code;
 pub mod mfa;
 pub mod password;
 pub mod recent;

@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod event;
+mod profile;
 mod state;
 #[cfg(test)]
 mod tests;

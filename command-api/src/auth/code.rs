@@ -12,7 +12,7 @@ use platform::{
     store::{Command, Companions, Draft, ExecuteError, Folded, Intent},
 };
 
-use super::{limits, login::find};
+use super::{first_factor::find, limits};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},

@@ -14,10 +14,11 @@ use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
 use super::{
+    begin::{Shown, start},
     client::Client,
     code::{check, invalid_code},
+    first_factor::{REFUSED_AFTER, sign_in_name},
     limits,
-    login::{REFUSED_AFTER, Shown, sign_in_name, start},
     set_password::SettingPassword,
     tokens::TokenPair,
 };

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
+    begin::{Shown, start},
     client::Client,
+    first_factor::overloaded,
     limits,
-    login::{Shown, overloaded, start},
     set_password::SettingPassword,
     tokens::TokenPair,
 };

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use super::{
     client::Client,
     code::{check, invalid_code, send},
+    first_factor::{REFUSED_AFTER, find, sign_in_name},
     limits,
-    login::{REFUSED_AFTER, find, sign_in_name},
     set_password::SettingPassword,
 };
 use crate::{codes, passwords::check_length, state::AppState, throttle::Tally};

@@ -13,7 +13,7 @@ use platform::{
 };
 use secrecy::SecretString;
 
-use super::{code::invalid_code, login::overloaded};
+use super::{code::invalid_code, first_factor::overloaded};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::taken;
 use crate::{
-    auth::{login::overloaded, set_password::judge},
+    auth::{first_factor::overloaded, set_password::judge},
     command::{self, Ask, Refused, nothing_to_match},
     conditions::Conditions,
     passwords::{check_foreign, check_length},
