@@ -148,6 +148,7 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
         behind.commands.on("TransactWriteItems", fault, ALWAYS);
         is_unavailable(&created(&behind, number, &key).await);
         behind.commands.heal();
+        until_ready(&behind).await;
         let user = created(&behind, number, &key).await.expect(201);
         assert_eq!(user.header("idempotent-replayed"), replayed, "{fault:?}");
         assert_eq!(user.body["email"], new_user(number)["email"]);
@@ -158,11 +159,13 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
         behind.commands.on("PutItem", fault, ALWAYS);
         is_unavailable(&repeated(&behind, Method::PATCH, &path, &body).await);
         behind.commands.heal();
+        until_ready(&behind).await;
         let changed = repeated(&behind, Method::PATCH, &path, &body).await.expect(200);
         assert_eq!(changed.header("idempotent-replayed"), replayed, "{fault:?}");
         assert_eq!((&changed.body["first_name"], &changed.body["version"]), (&json!("Augusta"), &json!(2)));
         assert_eq!(kept(&behind, &user.text("id")).await, [2, 2, 1], "{fault:?}");
     }
+    until_ready(&behind).await;
     // One answer that is lost is not even seen: the next try finds its own commit.
     behind.commands.on("TransactWriteItems", Fault::CutAfter, 1);
     let user = created(&behind, 3, "create-3").await.expect(201);

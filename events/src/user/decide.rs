@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    command::{AssignRole, ChangeProfile, Register, UserCommand},
-    event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered},
+    command::{AssignRole, UserCommand},
+    event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent},
     profile::{apply, difference, is_registration_of, registered, registration},
     state::{Assignment, CodePurpose, Factor, Status, UserState},
 };
@@ -10,8 +10,8 @@ use crate::{
     claim::{Claim, GuardedSet},
     decider::{Decider, Refusal, RefusalKind},
     envelope::Recorded,
-    ids::{RoleId, UserId},
-    stream::{Category, Version},
+    ids::RoleId,
+    stream::Category,
     values::{Locale, Personal, TimeZone},
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     command::{ChangeProfile, Register},
-    event::{ProfileChanged, UserRegistered},
+    event::{ProfileChanged, UserEvent, UserRegistered},
     state::{Status, UserState},
 };
 use crate::{envelope::Recorded, ids::UserId, stream::Version, values::Personal};
