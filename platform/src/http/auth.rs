@@ -6,7 +6,7 @@ use axum::{
 };
 use events::{envelope::Actor, ids::UserId, permission::Permissions, values::Level};
 
-use super::Problem;
+use super::{Problem, consistency::AtLeast};
 use crate::{
     clock::Clock,
     rights::Rights,
@@ -39,6 +39,14 @@ impl Caller {
     /// The caller's user.
     pub fn user(&self) -> UserId {
         self.claims.sub
+    }
+
+    /// What a read of one's own user must not be older than: what the caller asks for, and what the token was made from.
+    /// So nobody who could sign in is told that they do not exist yet.
+    #[must_use]
+    pub fn since_signed(&self, mut at_least: AtLeast) -> AtLeast {
+        at_least.and(self.user().into(), self.claims.ver);
+        at_least
     }
 
     /// The caller as the log records them.

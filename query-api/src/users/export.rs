@@ -74,6 +74,7 @@ pub async fn export(
     Id(id): Id<UserId>,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
+    let at_least = caller.since_signed(at_least);
     if caller.user() != id {
         caller.require(Permission::USERS_READ)?;
     }

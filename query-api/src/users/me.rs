@@ -33,6 +33,6 @@ pub async fn me(
     at_least: AtLeast,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let (version, body) = get::current(&state, caller.user(), &at_least).await?;
+    let (version, body) = get::current(&state, caller.user(), &caller.since_signed(at_least)).await?;
     if_none_match.entity(&state.tag_key, (caller.user().into(), version), &body.roles, &body)
 }

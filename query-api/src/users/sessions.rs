@@ -74,7 +74,7 @@ pub async fn own_sessions(
     caller: Caller,
     at_least: AtLeast,
 ) -> Result<Json<SessionList>, Problem> {
-    list(&state, &caller, caller.user(), &at_least).await.map(Json)
+    list(&state, &caller, caller.user(), &caller.since_signed(at_least)).await.map(Json)
 }
 
 /// Read a user's sessions.
