@@ -23,7 +23,7 @@ use crate::{
 /// People who sign in, each from an address of their own, as the rules of throttling expect.
 const PEOPLE: usize = 64;
 
-/// Clients of a storm: many more than there are cores, so that most of them are refused.
+/// Clients of a storm: many more than there are cores, so that most of them are refused. Each is somebody of their own.
 const STORM: usize = 128;
 
 /// How often somebody reads during a storm.
@@ -38,6 +38,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     let stage = &Stage::start(0).await?;
     let queries = queries(stage).await?;
     let mut refresh_tokens = Vec::new();
+    for number in PEOPLE..PEOPLE + STORM {
+        stage.register_with(number, Some(PASSWORD)).await?;
+    }
     for number in 0..PEOPLE {
         stage.register_with(number, Some(PASSWORD)).await?;
         let pair = sign_in(stage, number).await?.context("the first sign-in was refused")?;
@@ -151,9 +154,9 @@ async fn queries(stage: &Stage) -> anyhow::Result<String> {
 async fn reads(stage: &Stage, queries: &str, time: Duration, storm: usize) -> anyhow::Result<f64> {
     let over = AtomicBool::new(false);
     let over = &over;
-    let storming = closed_loop::run(storm.max(1), time, |client, number| async move {
+    let storming = closed_loop::run(storm.max(1), time, |client, _| async move {
         if storm > 0 && !over.load(Ordering::Relaxed) {
-            sign_in(stage, (client + number) % PEOPLE).await?;
+            sign_in(stage, PEOPLE + client).await?;
         } else {
             sleep(READ_EVERY).await;
         }

@@ -2,14 +2,15 @@
 
 mod decide;
 mod event;
+mod evolve;
 mod state;
 pub mod template;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Notification, NotificationCommand, NotificationRefusal, Outcome, Receipt};
+pub use decide::{Notification, NotificationCommand, NotificationRefusal, Outcome, Receipt, TextOf, Withheld};
 pub use event::{
-    NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed, NotificationRequested,
-    NotificationSending, NotificationSuppressed,
+    NotificationAccepted, NotificationDeferred, NotificationDied, NotificationEvent, NotificationFailed,
+    NotificationLookedUp, NotificationRedriven, NotificationRequested, NotificationSending, NotificationSuppressed,
 };
 pub use state::{Delivery, Lane, NotificationState};

@@ -3,17 +3,17 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
+    evolve::evolve,
     event::{
-        NotificationAccepted, NotificationDeferred, NotificationEvent, NotificationFailed, NotificationRequested,
-        NotificationSending, NotificationSuppressed,
+        NotificationAccepted, NotificationDeferred, NotificationDied, NotificationEvent, NotificationFailed,
+        NotificationLookedUp, NotificationRedriven, NotificationRequested, NotificationSending, NotificationSuppressed,
     },
-    state::{Delivery, NotificationState},
+    state::{Delivery, Lane, NotificationState},
 };
 use crate::{
     claim::Claim,
     decider::{Decider, Refusal, RefusalKind},
     envelope::Recorded,
-    ids::NotificationId,
     stream::Category,
 };
 
@@ -32,7 +32,11 @@ pub enum NotificationCommand {
         now: DateTime<Utc>,
         /// When the holder counts as dead.
         until: DateTime<Utc>,
+        /// What is about to be sent.
+        text: TextOf,
     },
+    /// Do not send it now, or not at all: judged before it is taken.
+    Withhold(Withheld),
     /// What came of the try with this number.
     Conclude {
         /// The fence: an older try has no say.
@@ -49,8 +53,44 @@ pub enum NotificationCommand {
         /// What it says.
         receipt: Receipt,
     },
-    /// Give up: it was received too often without an end.
-    GiveUp,
+    /// The provider was asked and knew nothing new.
+    FoundNothing {
+        /// How often it had been asked in vain before.
+        look_ups: u32,
+        /// Whether the provider will know more later.
+        again: bool,
+        /// When it is `unknown` and this was the last look-up: whether to send it once more.
+        resend: bool,
+        /// Now.
+        now: DateTime<Utc>,
+    },
+    /// Send it once more: somebody decided so.
+    Redrive {
+        /// Until when it is worth sending.
+        expires_at: DateTime<Utc>,
+    },
+    /// Never send it: somebody decided so.
+    Discard,
+    /// Give up for this reason: it was received too often without an end.
+    GiveUp(&'static str),
+}
+
+/// What is about to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextOf {
+    /// Version of the template.
+    pub template_version: u32,
+    /// Segments of the text.
+    pub segments: u32,
+}
+
+/// Why something is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// Not before that.
+    Until(NotificationDeferred),
+    /// Never, by this rule of ours.
+    Suppressed(&'static str),
 }
 
 /// What came of a try.
@@ -62,6 +102,8 @@ pub enum Outcome {
     Deferred(NotificationDeferred),
     /// The provider never will take it, by this code.
     Refused(String),
+    /// The provider cannot read what we sent, by this code: the fault is ours.
+    Malformed(String),
     /// Nobody knows.
     Unknown,
     /// A rule of ours forbids it.
@@ -77,6 +119,8 @@ pub enum Receipt {
     Delivered,
     /// Will not arrive, by this code.
     Failed(String),
+    /// Handed to the carrier, which never says more.
+    Unconfirmed,
 }
 
 /// Why a notification's command is refused.
@@ -88,6 +132,9 @@ pub enum NotificationRefusal {
     /// Another dispatcher holds it until then, or it is not to be tried before.
     #[error("the notification is not due")]
     NotDue(DateTime<Utc>),
+    /// It is on its way, has arrived, or brings a one-time code that is worth nothing any more.
+    #[error("the notification cannot be sent once more")]
+    NotRedrivable,
 }
 
 impl Refusal for NotificationRefusal {
@@ -95,62 +142,28 @@ impl Refusal for NotificationRefusal {
         match self {
             Self::NotFound => "not-found",
             Self::NotDue(_) => "notification-not-due",
+            Self::NotRedrivable => "notification-not-redrivable",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
             Self::NotFound => RefusalKind::NotFound,
-            Self::NotDue(_) => RefusalKind::Conflict,
+            Self::NotDue(_) | Self::NotRedrivable => RefusalKind::Conflict,
         }
     }
 }
 
 impl Decider for Notification {
     const CATEGORY: Category = Category::Notification;
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
     type State = Option<NotificationState>;
     type Event = NotificationEvent;
     type Command = NotificationCommand;
     type Refusal = NotificationRefusal;
 
     fn evolve(state: &mut Self::State, recorded: &Recorded<NotificationEvent>) {
-        if let (None, NotificationEvent::NotificationRequested(event)) = (state.as_ref(), &recorded.event) {
-            *state = Some(requested(event, recorded));
-        }
-        let Some(it) = state else { return };
-        it.version = recorded.version;
-        it.updated_at = recorded.recorded_at;
-        match &recorded.event {
-            NotificationEvent::NotificationRequested(_) => (),
-            NotificationEvent::NotificationSending(event) => {
-                (it.status, it.attempt, it.due) = (Delivery::Sending, event.attempt, Some(event.until));
-            }
-            NotificationEvent::NotificationDeferred(event) => {
-                (it.status, it.due) = (Delivery::Pending, Some(event.not_before));
-                it.error_code = Some(event.error_code.clone());
-            }
-            NotificationEvent::NotificationAccepted(event) => {
-                (it.status, it.due) = (Delivery::Accepted, None);
-                it.provider_id = Some(event.provider_id.clone());
-                it.error_code = None;
-            }
-            NotificationEvent::NotificationUnknown {} => (it.status, it.due) = (Delivery::Unknown, None),
-            NotificationEvent::NotificationSent {} => (it.status, it.due) = (Delivery::Sent, None),
-            NotificationEvent::NotificationDelivered {} => {
-                (it.status, it.due, it.error_code) = (Delivery::Delivered, None, None);
-            }
-            NotificationEvent::NotificationFailed(event) => {
-                (it.status, it.due) = (Delivery::Failed, None);
-                it.error_code = Some(event.error_code.clone());
-            }
-            NotificationEvent::NotificationExpired {} => (it.status, it.due) = (Delivery::Expired, None),
-            NotificationEvent::NotificationSuppressed(event) => {
-                (it.status, it.due) = (Delivery::Suppressed, None);
-                it.error_code = Some(event.cause.clone());
-            }
-            NotificationEvent::NotificationDied {} => (it.status, it.due) = (Delivery::Dead, None),
-        }
+        evolve(state, recorded);
     }
 
     fn decide(
@@ -166,13 +179,22 @@ impl Decider for Notification {
         };
         match it {
             (_, NotificationCommand::Request(_)) => Ok(vec![]),
-            (it, NotificationCommand::Take { now, until }) => take(it, now, until),
+            (it, NotificationCommand::Take { now, until, text }) => take(it, now, until, text),
+            (it, NotificationCommand::Withhold(withheld)) => Ok(withhold(it, withheld)),
             (it, NotificationCommand::Conclude { attempt, outcome }) => Ok(conclude(it, attempt, outcome)),
             (it, NotificationCommand::Receive { attempt, provider_id, receipt }) => {
                 Ok(receive(it, attempt, provider_id, receipt))
             }
-            (it, NotificationCommand::GiveUp) => Ok(match it.status {
-                Delivery::Pending => vec![NotificationEvent::NotificationDied {}],
+            (it, NotificationCommand::FoundNothing { look_ups, again, resend, now }) => {
+                Ok(found_nothing(it, look_ups, again, resend && now < it.expires_at))
+            }
+            (it, NotificationCommand::Redrive { expires_at }) => redrive(it, expires_at),
+            (it, NotificationCommand::Discard) => Ok(match it.status {
+                Delivery::Pending | Delivery::Unknown | Delivery::Dead => vec![failed(DISCARDED.to_owned())],
+                _ => vec![],
+            }),
+            (it, NotificationCommand::GiveUp(why)) => Ok(match it.status {
+                Delivery::Pending => vec![died(why.to_owned())],
                 _ => vec![],
             }),
         }
@@ -183,40 +205,48 @@ impl Decider for Notification {
     }
 }
 
-fn requested(event: &NotificationRequested, recorded: &Recorded<NotificationEvent>) -> NotificationState {
-    NotificationState {
-        id: NotificationId(recorded.stream.id),
-        user_id: event.user_id,
-        event_id: event.event_id,
-        template: event.template.clone(),
-        lane: event.lane,
-        status: Delivery::Pending,
-        attempt: 0,
-        due: None,
-        provider_id: None,
-        error_code: None,
-        expires_at: event.expires_at,
-        version: recorded.version,
-        created_at: recorded.recorded_at,
-        updated_at: recorded.recorded_at,
-    }
+/// The code of what an operator gave up.
+const DISCARDED: &str = "discarded";
+
+fn failed(error_code: String) -> NotificationEvent {
+    NotificationEvent::NotificationFailed(NotificationFailed { error_code })
+}
+
+fn died(error_code: String) -> NotificationEvent {
+    NotificationEvent::NotificationDied(NotificationDied { error_code: Some(error_code) })
+}
+
+fn suppressed(cause: &'static str) -> NotificationEvent {
+    NotificationEvent::NotificationSuppressed(NotificationSuppressed { cause: cause.to_owned() })
 }
 
 fn take(
     it: &NotificationState,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
+    text: TextOf,
 ) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
     match (it.status, it.due) {
         (Delivery::Pending | Delivery::Sending, Some(due)) if due > now => Err(NotificationRefusal::NotDue(due)),
         // Whoever held it died between `sending` and an outcome: the request may have gone out.
         (Delivery::Sending, _) => Ok(vec![NotificationEvent::NotificationUnknown {}]),
         (Delivery::Pending, _) if it.expires_at <= now => Ok(vec![NotificationEvent::NotificationExpired {}]),
-        (Delivery::Pending, _) => {
-            let attempt = it.attempt + 1;
-            Ok(vec![NotificationEvent::NotificationSending(NotificationSending { attempt, until })])
-        }
+        (Delivery::Pending, _) => Ok(vec![NotificationEvent::NotificationSending(NotificationSending {
+            attempt: it.attempt + 1,
+            until,
+            template_version: Some(text.template_version),
+            segments: Some(text.segments),
+        })]),
         _ => Ok(vec![]),
+    }
+}
+
+fn withhold(it: &NotificationState, withheld: Withheld) -> Vec<NotificationEvent> {
+    match (it.status, withheld) {
+        (Delivery::Pending, Withheld::Until(event)) if it.due == Some(event.not_before) => vec![],
+        (Delivery::Pending, Withheld::Until(event)) => vec![NotificationEvent::NotificationDeferred(event)],
+        (Delivery::Pending, Withheld::Suppressed(cause)) => vec![suppressed(cause)],
+        _ => vec![],
     }
 }
 
@@ -230,15 +260,11 @@ fn conclude(it: &NotificationState, attempt: u32, outcome: Outcome) -> Vec<Notif
             vec![NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id })]
         }
         Outcome::Deferred(event) => vec![NotificationEvent::NotificationDeferred(event)],
-        Outcome::Refused(error_code) => {
-            vec![NotificationEvent::NotificationFailed(NotificationFailed { error_code })]
-        }
+        Outcome::Refused(error_code) => vec![failed(error_code)],
+        Outcome::Malformed(error_code) => vec![died(error_code)],
         Outcome::Unknown if it.status == Delivery::Unknown => vec![],
         Outcome::Unknown => vec![NotificationEvent::NotificationUnknown {}],
-        Outcome::Suppressed(cause) => {
-            let cause = cause.to_owned();
-            vec![NotificationEvent::NotificationSuppressed(NotificationSuppressed { cause })]
-        }
+        Outcome::Suppressed(cause) => vec![suppressed(cause)],
     }
 }
 
@@ -247,14 +273,50 @@ fn receive(it: &NotificationState, attempt: u32, provider_id: String, receipt: R
     if it.status.is_final() || attempt == 0 || attempt > it.attempt {
         return vec![];
     }
+    // An earlier try that failed says nothing of the last one; one that arrived does.
+    if attempt < it.attempt && matches!(receipt, Receipt::Failed(_)) {
+        return vec![];
+    }
     // That there is a receipt proves that the provider took it.
     let accepted = NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id });
     let accepted = it.provider_id.is_none().then_some(accepted);
-    let said = match receipt {
-        Receipt::Sent if it.status == Delivery::Sent => None,
-        Receipt::Sent => Some(NotificationEvent::NotificationSent {}),
-        Receipt::Delivered => Some(NotificationEvent::NotificationDelivered {}),
-        Receipt::Failed(error_code) => Some(NotificationEvent::NotificationFailed(NotificationFailed { error_code })),
+    let sent = (it.status != Delivery::Sent).then_some(NotificationEvent::NotificationSent {});
+    let (sent, said) = match receipt {
+        Receipt::Sent => (sent, None),
+        Receipt::Delivered => (None, Some(NotificationEvent::NotificationDelivered {})),
+        Receipt::Failed(error_code) => (None, Some(failed(error_code))),
+        Receipt::Unconfirmed if sent.is_none() && it.look_again_at().is_none() => (None, None),
+        Receipt::Unconfirmed => (sent, Some(looked_up(false))),
     };
-    accepted.into_iter().chain(said).collect()
+    accepted.into_iter().chain(sent).chain(said).collect()
+}
+
+fn looked_up(again: bool) -> NotificationEvent {
+    NotificationEvent::NotificationLookedUp(NotificationLookedUp { again })
+}
+
+fn found_nothing(it: &NotificationState, look_ups: u32, again: bool, resend: bool) -> Vec<NotificationEvent> {
+    if it.look_ups != look_ups || it.look_again_at().is_none() {
+        return vec![];
+    }
+    let once_more = it.status == Delivery::Unknown && it.is_last_look_up() && resend && it.redriven == 0;
+    let redriven = NotificationRedriven { expires_at: it.expires_at };
+    let once_more = once_more.then_some(NotificationEvent::NotificationRedriven(redriven));
+    [looked_up(again)].into_iter().chain(once_more).collect()
+}
+
+fn redrive(
+    it: &NotificationState,
+    expires_at: DateTime<Utc>,
+) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
+    match it.status {
+        Delivery::Pending => Ok(vec![]),
+        _ if it.lane == Lane::Code => Err(NotificationRefusal::NotRedrivable),
+        Delivery::Sending | Delivery::Accepted | Delivery::Sent | Delivery::Delivered => {
+            Err(NotificationRefusal::NotRedrivable)
+        }
+        Delivery::Unknown | Delivery::Failed | Delivery::Expired | Delivery::Suppressed | Delivery::Dead => {
+            Ok(vec![NotificationEvent::NotificationRedriven(NotificationRedriven { expires_at })])
+        }
+    }
 }

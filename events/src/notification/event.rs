@@ -31,8 +31,12 @@ pub enum NotificationEvent {
     NotificationExpired {},
     /// It may not be sent to this person.
     NotificationSuppressed(NotificationSuppressed),
-    /// It was received too often without an end; an operator has to look.
-    NotificationDied {},
+    /// It cannot be sent as it is; an operator has to look.
+    NotificationDied(NotificationDied),
+    /// The provider was asked what became of it and knew nothing new.
+    NotificationLookedUp(NotificationLookedUp),
+    /// It is to be sent once more, although it was given up or nobody knew what became of it.
+    NotificationRedriven(NotificationRedriven),
 }
 
 /// Data of [`NotificationEvent::NotificationRequested`].
@@ -57,6 +61,12 @@ pub struct NotificationSending {
     pub attempt: u32,
     /// When another dispatcher may conclude that this one died.
     pub until: DateTime<Utc>,
+    /// Version of the template of which the text was made. Absent in what older builds wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_version: Option<u32>,
+    /// Segments of the text: what it takes of the sender's rate, and costs. Absent in what older builds wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u32>,
 }
 
 /// Data of [`NotificationEvent::NotificationDeferred`].
@@ -89,6 +99,28 @@ pub struct NotificationSuppressed {
     pub cause: String,
 }
 
+/// Data of [`NotificationEvent::NotificationDied`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationDied {
+    /// The provider's code of what is wrong with the request, or ours. Absent in what older builds wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+}
+
+/// Data of [`NotificationEvent::NotificationLookedUp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationLookedUp {
+    /// Whether it is worth asking again later.
+    pub again: bool,
+}
+
+/// Data of [`NotificationEvent::NotificationRedriven`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationRedriven {
+    /// After this it is not worth sending any more.
+    pub expires_at: DateTime<Utc>,
+}
+
 const fn plain(name: &'static str) -> EventType {
     EventType { name, schema: 1, personal: &[] }
 }
@@ -104,10 +136,14 @@ const FAILED: EventType = plain("NotificationFailed");
 const EXPIRED: EventType = plain("NotificationExpired");
 const SUPPRESSED: EventType = plain("NotificationSuppressed");
 const DIED: EventType = plain("NotificationDied");
+const LOOKED_UP: EventType = plain("NotificationLookedUp");
+const REDRIVEN: EventType = plain("NotificationRedriven");
 
 impl EventData for NotificationEvent {
-    const CATALOGUE: &'static [EventType] =
-        &[REQUESTED, SENDING, DEFERRED, ACCEPTED, UNKNOWN, SENT, DELIVERED, FAILED, EXPIRED, SUPPRESSED, DIED];
+    const CATALOGUE: &'static [EventType] = &[
+        REQUESTED, SENDING, DEFERRED, ACCEPTED, UNKNOWN, SENT, DELIVERED, FAILED, EXPIRED, SUPPRESSED, DIED, LOOKED_UP,
+        REDRIVEN,
+    ];
 
     fn event_type(&self) -> &'static EventType {
         match self {
@@ -121,7 +157,9 @@ impl EventData for NotificationEvent {
             Self::NotificationFailed(_) => &FAILED,
             Self::NotificationExpired {} => &EXPIRED,
             Self::NotificationSuppressed(_) => &SUPPRESSED,
-            Self::NotificationDied {} => &DIED,
+            Self::NotificationDied(_) => &DIED,
+            Self::NotificationLookedUp(_) => &LOOKED_UP,
+            Self::NotificationRedriven(_) => &REDRIVEN,
         }
     }
 }

@@ -1,5 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     ids::{EventId, NotificationId, UserId},
@@ -59,7 +60,7 @@ impl Delivery {
         Self::Dead,
     ];
 
-    /// Whether nothing can change any more. `dead` can: a late receipt still tells the truth.
+    /// Whether no receipt changes it any more. `dead` can change: a late receipt still tells the truth.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Failed | Self::Expired | Self::Suppressed)
     }
@@ -106,6 +107,18 @@ pub struct NotificationState {
     pub error_code: Option<String>,
     /// After this it is not worth sending.
     pub expires_at: DateTime<Utc>,
+    /// How often the provider was asked in vain what became of it, since it stands where it stands.
+    #[serde(default)]
+    pub look_ups: u32,
+    /// How often it was sent on its way once more after it had been given up or was unknown.
+    #[serde(default)]
+    pub redriven: u32,
+    /// The trip that it belongs to: that of the event which caused it.
+    #[serde(default)]
+    pub correlation_id: Uuid,
+    /// The trace that it belongs to.
+    #[serde(default)]
+    pub traceparent: Option<String>,
     /// Number of its last commit.
     pub version: Version,
     /// When it was requested.
@@ -117,18 +130,43 @@ pub struct NotificationState {
 /// How long a new notification is left to the queue before somebody looks whether it got lost on the way there.
 const ENQUEUE_GRACE: TimeDelta = TimeDelta::seconds(15);
 
-/// How long a receipt is waited for before the provider is asked. Most come within seconds.
-const LOOK_UP_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// When the provider is asked about a message that it took and of which no final receipt came: after so long since the last
+/// news. Most receipts come within seconds; three days later the carrier has forgotten it, too.
+const LOOK_UPS_OF_ACCEPTED: [TimeDelta; 6] = [
+    TimeDelta::seconds(30),
+    TimeDelta::minutes(2),
+    TimeDelta::minutes(10),
+    TimeDelta::hours(1),
+    TimeDelta::hours(6),
+    TimeDelta::hours(72),
+];
+
+/// When the provider's records are searched for a message of which nobody knows whether it was taken. First its webhook is
+/// waited for. A message can wait in the provider's queue for 4 hours and is in no record meanwhile: the last search comes
+/// when it must have left it.
+const LOOK_UPS_OF_UNKNOWN: [TimeDelta; 4] =
+    [TimeDelta::minutes(2), TimeDelta::minutes(10), TimeDelta::hours(1), TimeDelta::minutes(270)];
 
 impl NotificationState {
     /// When somebody should look again whether it moves on; `None` when only a receipt or an operator can move it.
     pub fn look_again_at(&self) -> Option<DateTime<Utc>> {
         match self.status {
-            Delivery::Pending => Some(self.due.unwrap_or(self.created_at + ENQUEUE_GRACE)),
+            Delivery::Pending => Some(self.due.unwrap_or(self.updated_at + ENQUEUE_GRACE)),
             Delivery::Sending => self.due,
-            // A receipt can get lost; the provider can still be asked.
-            Delivery::Accepted | Delivery::Sent if self.provider_id.is_some() => Some(self.updated_at + LOOK_UP_AFTER),
-            _ => None,
+            _ => self.look_ups().get(usize::try_from(self.look_ups).ok()?).map(|after| self.updated_at + *after),
+        }
+    }
+
+    /// Whether the provider's answer to the next look-up is the last word: there is none after it.
+    pub fn is_last_look_up(&self) -> bool {
+        usize::try_from(self.look_ups).is_ok_and(|done| done + 1 >= self.look_ups().len())
+    }
+
+    pub(super) fn look_ups(&self) -> &'static [TimeDelta] {
+        match self.status {
+            Delivery::Accepted | Delivery::Sent if self.provider_id.is_some() => &LOOK_UPS_OF_ACCEPTED,
+            Delivery::Unknown => &LOOK_UPS_OF_UNKNOWN,
+            _ => &[],
         }
     }
 }

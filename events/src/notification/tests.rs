@@ -27,11 +27,13 @@ fn requested() -> NotificationEvent {
 }
 
 fn sending(attempt: u32, until: i64) -> NotificationEvent {
-    NotificationEvent::NotificationSending(NotificationSending { attempt, until: at(until) })
+    let (template_version, segments) = (Some(1), Some(2));
+    NotificationEvent::NotificationSending(NotificationSending { attempt, until: at(until), template_version, segments })
 }
 
 fn take(now: i64) -> NotificationCommand {
-    NotificationCommand::Take { now: at(now), until: at(now + 60) }
+    let text = TextOf { template_version: 1, segments: 2 };
+    NotificationCommand::Take { now: at(now), until: at(now + 60), text }
 }
 
 fn accepted(attempt: u32) -> NotificationCommand {
@@ -79,6 +81,95 @@ fn a_deferred_one_waits_and_then_is_a_new_try() {
 }
 
 #[test]
+fn what_is_withheld_waits_or_is_never_sent_and_counts_as_no_try() {
+    let later = NotificationDeferred { error_code: "quiet-hours".to_owned(), not_before: at(30) };
+    let deferred = NotificationEvent::NotificationDeferred(later.clone());
+    let withhold = NotificationCommand::Withhold(Withheld::Until(later));
+    given::<Notification>([requested()]).when(withhold.clone()).then([deferred.clone()]);
+    given::<Notification>([requested(), deferred.clone()]).when(withhold.clone()).then_nothing();
+    given::<Notification>([requested(), deferred]).when(take(30)).then([sending(1, 90)]);
+    given::<Notification>([requested(), sending(1, 70)]).when(withhold).then_nothing();
+    let event = NotificationSuppressed { cause: "muted".to_owned() };
+    given::<Notification>([requested()])
+        .when(NotificationCommand::Withhold(Withheld::Suppressed("muted")))
+        .then([NotificationEvent::NotificationSuppressed(event)]);
+}
+
+fn unknown() -> Vec<NotificationEvent> {
+    vec![requested(), sending(1, 70), NotificationEvent::NotificationUnknown {}]
+}
+
+fn looked_up(again: bool) -> NotificationEvent {
+    NotificationEvent::NotificationLookedUp(NotificationLookedUp { again })
+}
+
+fn found_nothing(look_ups: u32, resend: bool) -> NotificationCommand {
+    NotificationCommand::FoundNothing { look_ups, again: true, resend, now: at(500) }
+}
+
+#[test]
+fn an_unknown_one_is_looked_for_less_and_less_often_and_sent_again_only_where_its_text_allows_it() {
+    let redriven = NotificationEvent::NotificationRedriven(NotificationRedriven { expires_at: at(1_000) });
+    let mut history = unknown();
+    let mut pauses = Vec::new();
+    while let Some(look_at) = fold::<Notification>(history.clone()).and_then(|it| it.look_again_at()) {
+        pauses.push(look_at);
+        let look_ups = u32::try_from(pauses.len() - 1).unwrap();
+        let last = fold::<Notification>(history.clone()).is_some_and(|it| it.is_last_look_up());
+        let expected = if last { vec![looked_up(true), redriven.clone()] } else { vec![looked_up(true)] };
+        given::<Notification>(history.clone()).when(found_nothing(look_ups, true)).then(expected);
+        given::<Notification>(history.clone()).when(found_nothing(look_ups, false)).then([looked_up(true)]);
+        given::<Notification>(history.clone()).when(found_nothing(look_ups + 1, true)).then_nothing();
+        history.push(looked_up(true));
+    }
+    assert_eq!(pauses.len(), 4);
+    let looks = u32::try_from(pauses.len()).unwrap();
+    given::<Notification>(history.clone()).when(found_nothing(looks, true)).then_nothing();
+    // Sent once more, and unknown again: no third time by itself.
+    history.extend([redriven, sending(2, 90), NotificationEvent::NotificationUnknown {}]);
+    history.extend((0..3).map(|_| looked_up(true)));
+    given::<Notification>(history).when(found_nothing(3, true)).then([looked_up(true)]);
+}
+
+#[test]
+fn an_operator_redrives_what_stands_still_and_nothing_that_may_arrive() {
+    let redrive = NotificationCommand::Redrive { expires_at: at(2_000) };
+    let redriven = NotificationEvent::NotificationRedriven(NotificationRedriven { expires_at: at(2_000) });
+    let died = NotificationEvent::NotificationDied(NotificationDied::default());
+    given::<Notification>(unknown()).when(redrive.clone()).then([redriven.clone()]);
+    given::<Notification>([requested(), died]).when(redrive.clone()).then([redriven.clone()]);
+    given::<Notification>([requested()]).when(redrive.clone()).then_nothing();
+    let refused = NotificationRefusal::NotRedrivable;
+    given::<Notification>([requested(), sending(1, 70)]).when(redrive.clone()).then_refused(&refused);
+    let code = NotificationRequested { lane: Lane::Code, ..wish() };
+    let code = [NotificationEvent::NotificationRequested(code), NotificationEvent::NotificationExpired {}];
+    given::<Notification>(code).when(redrive).then_refused(&refused);
+
+    let again = [unknown(), vec![redriven]].concat();
+    given::<Notification>(again.clone()).when(take(1_500)).then([sending(2, 1_560)]);
+    // The first try arrived after all: the second is not made.
+    let arrived = NotificationAccepted { provider_id: "id".to_owned() };
+    let arrived = [NotificationEvent::NotificationAccepted(arrived), NotificationEvent::NotificationDelivered {}];
+    given::<Notification>(again.clone()).when(received(1, Receipt::Delivered)).then(arrived);
+    let trying = [again, vec![sending(2, 1_560)]].concat();
+    given::<Notification>(trying).when(received(1, Receipt::Failed("40008".to_owned()))).then_nothing();
+}
+
+#[test]
+fn what_the_carrier_never_confirms_is_sent_and_asked_for_no_more() {
+    let accepted = NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id: "id".to_owned() });
+    let history = [requested(), sending(1, 70), accepted];
+    let after = [NotificationEvent::NotificationSent {}, looked_up(false)];
+    given::<Notification>(history.clone()).when(received(1, Receipt::Unconfirmed)).then(after.clone());
+    let told = [history.to_vec(), after.to_vec()].concat();
+    assert_eq!(fold::<Notification>(told.clone()).unwrap().look_again_at(), None);
+    given::<Notification>(told.clone()).when(received(1, Receipt::Unconfirmed)).then_nothing();
+    given::<Notification>(told)
+        .when(received(1, Receipt::Delivered))
+        .then([NotificationEvent::NotificationDelivered {}]);
+}
+
+#[test]
 fn a_receipt_before_the_outcome_counts_and_the_outcome_then_does_not() {
     let receipt = received(1, Receipt::Delivered);
     let event = NotificationAccepted { provider_id: "id".to_owned() };
@@ -99,18 +190,28 @@ fn any_command() -> impl Strategy<Value = NotificationCommand> {
     let outcome = prop_oneof![
         Just(Outcome::Accepted("id".to_owned())),
         Just(Outcome::Refused("40310".to_owned())),
+        Just(Outcome::Malformed("10015".to_owned())),
         Just(Outcome::Unknown),
         Just(Outcome::Suppressed("erased")),
         (0_i64..2_000)
             .prop_map(|s| Outcome::Deferred(NotificationDeferred { error_code: "x".to_owned(), not_before: at(s) })),
     ];
-    let receipt = prop_oneof![Just(Receipt::Sent), Just(Receipt::Delivered), Just(Receipt::Failed("1".to_owned()))];
+    let receipt = prop_oneof![
+        Just(Receipt::Sent),
+        Just(Receipt::Delivered),
+        Just(Receipt::Unconfirmed),
+        Just(Receipt::Failed("1".to_owned()))
+    ];
     prop_oneof![
         Just(NotificationCommand::Request(wish())),
         (0_i64..2_000).prop_map(take),
         (0_u32..4, outcome).prop_map(|(attempt, outcome)| NotificationCommand::Conclude { attempt, outcome }),
         (0_u32..4, receipt).prop_map(|(attempt, receipt)| received(attempt, receipt)),
-        Just(NotificationCommand::GiveUp),
+        (0_u32..5, any::<bool>()).prop_map(|(look_ups, resend)| found_nothing(look_ups, resend)),
+        Just(NotificationCommand::Redrive { expires_at: at(2_000) }),
+        Just(NotificationCommand::Discard),
+        Just(NotificationCommand::Withhold(Withheld::Suppressed("muted"))),
+        Just(NotificationCommand::GiveUp("too-often")),
     ]
 }
 
@@ -121,7 +222,8 @@ proptest! {
         for command in commands {
             let before = fold::<Notification>(history.clone());
             let Ok(events) = Notification::decide(&before, command.clone()) else { continue };
-            prop_assert!(events.is_empty() || !before.as_ref().is_some_and(|it| it.status.is_final()));
+            let redriven = matches!(command, NotificationCommand::Redrive { .. });
+            prop_assert!(events.is_empty() || redriven || !before.as_ref().is_some_and(|it| it.status.is_final()));
             history.extend(events);
             let after = fold::<Notification>(history.clone());
             let repeatable = !matches!(command, NotificationCommand::Take { .. });
