@@ -44,6 +44,10 @@ pub enum Verified {
     Rehashed(String),
 }
 
+/// How much less urgent the pool's threads are than all others (`nice`): a storm of sign-ins takes what the rest leaves.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 type Job = Box<dyn FnOnce(&Hasher) + Send>;
 
 /// The pool.
@@ -65,12 +69,21 @@ impl Passwords {
         for number in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
             let (queue, hasher) = (Arc::clone(&queue), Arc::clone(&hasher));
             thread::Builder::new().name(format!("passwords-{number}")).spawn(move || {
+                give_way();
                 while let Some(job) = next(&queue) {
                     job(&hasher);
                 }
             })?;
         }
         Ok(Self { jobs, taken: Arc::default() })
+    }
+
+    /// Refuses at once when the queue is full, before anything else is done for a request that cannot be served.
+    ///
+    /// # Errors
+    /// [`PasswordError::Overloaded`].
+    pub fn has_room(&self) -> Result<(), PasswordError> {
+        if self.jobs.capacity() == 0 { Err(PasswordError::Overloaded) } else { Ok(()) }
     }
 
     /// How many jobs were taken on since the start.
@@ -123,6 +136,14 @@ impl Passwords {
         })?;
         self.taken.fetch_add(1, Ordering::Relaxed);
         answered.await.map_err(|_| PasswordError::Broken)
+    }
+}
+
+/// Linux has a priority for each thread; elsewhere it is the process's, and stays as it is.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::warn!(%error, "the threads for passwords are as urgent as all others");
     }
 }
 

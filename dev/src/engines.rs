@@ -18,6 +18,15 @@ use crate::{
 /// The key that the stand-in for Telnyx accepts. No secret: it opens nothing but the stand-in.
 const TELNYX_API_KEY: &str = "KEY-of-the-local-stand-in";
 
+/// Countries whose numbers get messages from the stand-in: those of the documentation's and the tests' numbers.
+pub const SMS_COUNTRIES: [&str; 5] = ["US", "CA", "MX", "ES", "DE"];
+
+/// Segments a second: Telnyx's default for an account, and a sender that is as fast.
+pub const SMS_RATE: f64 = 50.0;
+
+/// Segments a day: the stand-in's cost nothing.
+pub const SMS_DAILY_SEGMENTS: u64 = 1_000_000;
+
 /// The number from which local messages come; fictional by its numbering plan.
 const TELNYX_FROM: &str = "+15125550100";
 
@@ -90,6 +99,10 @@ impl Engines {
             ("FIELDFUZE_TELNYX_URL", self.telnyx.url()),
             ("FIELDFUZE_TELNYX_API_KEY", TELNYX_API_KEY.to_owned()),
             ("FIELDFUZE_TELNYX_FROM", TELNYX_FROM.to_owned()),
+            ("FIELDFUZE_SMS_COUNTRIES", SMS_COUNTRIES.join(",")),
+            ("FIELDFUZE_SMS_ACCOUNT_RATE", SMS_RATE.to_string()),
+            ("FIELDFUZE_SMS_SENDER_RATE", SMS_RATE.to_string()),
+            ("FIELDFUZE_SMS_DAILY_SEGMENTS", SMS_DAILY_SEGMENTS.to_string()),
             ("FIELDFUZE_TELNYX_PUBLIC_KEY", self.telnyx.public_key().to_owned()),
         ]
     }

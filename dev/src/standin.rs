@@ -10,7 +10,6 @@ mod key;
 mod messages;
 mod refusal;
 mod rules;
-mod segments;
 mod store;
 
 use std::{

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     data_dir::DataDir,
-    engines::Engines,
+    engines::{Engines, SMS_COUNTRIES, SMS_DAILY_SEGMENTS, SMS_RATE},
     ports::{Ports, bind},
     proxy::{Proxy, Targets},
     seed,
@@ -198,6 +198,10 @@ async fn start_services(
         telnyx_url: engines.telnyx_url(),
         telnyx_api_key: engines.telnyx_api_key(),
         telnyx_from: engines.telnyx_from(),
+        sms_countries: SMS_COUNTRIES.map(str::to_owned).to_vec(),
+        sms_account_rate: SMS_RATE,
+        sms_sender_rate: SMS_RATE,
+        sms_daily_segments: SMS_DAILY_SEGMENTS,
     };
     let projector = projector::state::AppState::open(&projector, clock.clone()).await?;
 

@@ -3,6 +3,8 @@
 mod decide;
 mod event;
 mod evolve;
+pub mod quiet;
+pub mod segments;
 mod state;
 pub mod template;
 #[cfg(test)]

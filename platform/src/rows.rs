@@ -15,6 +15,7 @@ pub use listing::{ListKey, Listing, Page};
 use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use chrono::{DateTime, Utc};
 use events::{commit::timestamp, stream::Version, views::Row};
 use uuid::Uuid;
 
@@ -98,16 +99,21 @@ impl<R: Row> Rows<R> {
         Ok(())
     }
 
-    /// Rows of one bucket that somebody should look at by now, at most `limit`.
+    /// Rows of one bucket that somebody should look at within this span, the earliest first, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due(&self, bucket: u8, now: chrono::DateTime<chrono::Utc>, limit: i32) -> Result<Vec<R>, StoreError> {
+    pub async fn due(
+        &self,
+        bucket: u8,
+        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        limit: i32,
+    ) -> Result<Vec<R>, StoreError> {
         let stretch = Stretch {
             index: &OPEN,
             partition: items::bucket_of_all(self.generation.number().await?, bucket),
-            from: listing::FIRST,
-            to: &timestamp(now),
+            from: &timestamp(from),
+            to: &timestamp(until),
             descending: false,
         };
         let found = self.query(&stretch, limit).await?;

@@ -110,8 +110,11 @@ pub const CHECKPOINTS: Table = Table { sort: Some(text("part")), ..plain("checkp
 /// How many attempts were made, by rule and by whom, so that who makes too many is slowed down.
 pub const THROTTLES: Table = Table { time_to_live: Some("expires_at"), ..plain("throttles", "throttle") };
 
+/// When the next message may go out, for all dispatchers together.
+pub const PACING: Table = plain("pacing", "account");
+
 /// Every table.
-pub const ALL: [Table; 14] = [
+pub const ALL: [Table; 15] = [
     EVENTS,
     CLAIMS,
     KEYS,
@@ -126,6 +129,7 @@ pub const ALL: [Table; 14] = [
     PARKED,
     CHECKPOINTS,
     THROTTLES,
+    PACING,
 ];
 
 /// One queue with its dead-letter queue.

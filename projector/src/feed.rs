@@ -49,7 +49,7 @@ pub use self::{
     retry::Retried,
 };
 use crate::{
-    notify::queue::Queues,
+    notify::Queues,
     stream::{Handler, HandlerError, Record},
 };
 

@@ -1,6 +1,18 @@
 //! From the queue to Telnyx: one message per notification, and never a guess.
 
-pub mod dispatcher;
-pub mod queue;
-pub mod sweeper;
-pub mod telnyx;
+mod dispatcher;
+mod judge;
+mod pacing;
+mod queue;
+mod reconcile;
+mod sweeper;
+mod telnyx;
+mod work;
+
+pub use dispatcher::Dispatcher;
+pub use judge::Judge;
+pub use pacing::{Limits, Pacer};
+pub use queue::Queues;
+pub use sweeper::Sweeper;
+pub use telnyx::Telnyx;
+pub use work::Worker;

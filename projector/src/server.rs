@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     feed::Feed,
-    notify::{dispatcher::Dispatcher, queue::Queues, sweeper::Sweeper},
+    notify::{self, Dispatcher, Judge, Pacer, Queues, Sweeper},
     ops::audit::Audit,
     state::AppState,
     stream::{Config, Worker},
@@ -30,14 +30,16 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
 }
 
 async fn run(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
-    let AppState { context, telnyx, public_url } = state;
+    let AppState { context, telnyx, sending, public_url } = state;
     let (tables, names) = (&context.aws.dynamodb, &context.names);
     let queues = Queues::find(context.aws.sqs.clone(), names).await?;
     let feed = Feed::new(&context, queues.clone());
     let worker = Worker::on_dynamodb(&context, feed.clone(), Config::default());
     let rows: Rows<NotificationState> = Rows::new(tables.clone(), names, &NOTIFICATIONS, &context.generations);
     let sweeper = Sweeper::new(rows, queues.clone(), context.clock.clone());
-    let dispatcher = Dispatcher::new(context.clone(), queues, telnyx, &public_url);
+    let (pacer, pacing) = Pacer::new(&context, telnyx.sender(), sending.limits);
+    let judge = Judge::new(context.clone(), sending.countries);
+    let dispatcher = Dispatcher::new(notify::Worker::new(context.clone(), telnyx, judge, pacer, &public_url), queues);
 
     let mut background = Background::default();
     let (generations, stopping) = (context.generations.clone(), shutdown.clone());
@@ -47,7 +49,10 @@ async fn run(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyh
     let (reading, stopping) = (worker.clone(), shutdown.clone());
     background.spawn("the reader of the log", async move { reading.run(&stopping).await });
     background.spawn("the retry of what older builds parked", feed.retry_older(shutdown.clone()));
-    background.spawn("the sweeper", sweeper.run(shutdown.clone()));
+    let sweeping = worker.clone();
+    background.spawn("the sweeper", sweeper.run(move || sweeping.status().leading, shutdown.clone()));
+    // It answers the dispatchers until the last of them is done.
+    tokio::spawn(pacing);
     let (audited, audit) = (worker.clone(), Audit::new(context.clone()));
     let leads = move || {
         let status = audited.status();

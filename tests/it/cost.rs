@@ -60,6 +60,10 @@ impl Tapped {
             telnyx_url: engines.telnyx_url(),
             telnyx_api_key: engines.telnyx_api_key(),
             telnyx_from: engines.telnyx_from(),
+            sms_countries: vec!["US".to_owned()],
+            sms_account_rate: 50.0,
+            sms_sender_rate: 50.0,
+            sms_daily_segments: 1_000,
         };
         let state = projector::state::AppState::open(&config, clock).await.unwrap();
         tokio::spawn(projector::server::serve(third, state, shutdown.clone()));

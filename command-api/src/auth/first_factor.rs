@@ -47,6 +47,7 @@ pub(super) async fn admitted<'a>(
     identifier: &str,
     password: SecretString,
 ) -> Result<(UserState, Attempt<'a>), Problem> {
+    state.passwords.has_room().map_err(overloaded)?;
     let name = sign_in_name(identifier);
     let attempt = state.throttle.admit(tally, limits::sign_in(&state.throttle, name.as_ref(), client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;

@@ -9,6 +9,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use events::notification::segments::segments;
 use platform::telnyx::wire::{Message, Recipient, SendResponse};
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +21,6 @@ use super::{
     messages::party,
     refusal::Refusal,
     rules::{is_e164, is_web_address, parse},
-    segments::segments,
     store::{Addresses, LedgerItem, Step},
 };
 

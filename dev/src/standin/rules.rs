@@ -3,13 +3,11 @@
 //! Telnyx states the codes but only "4XX" for the statuses: the statuses here vary, so that no client can rely on one.
 
 use axum::http::StatusCode;
+use events::notification::segments::{Segments, segments};
 use platform::telnyx::wire::SendRequest;
 use serde_json::error::Category;
 
-use super::{
-    refusal::Refusal,
-    segments::{Segments, segments},
-};
+use super::refusal::Refusal;
 
 /// The most segments of one message.
 const MAX_PARTS: usize = 10;

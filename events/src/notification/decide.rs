@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    evolve::evolve,
     event::{
         NotificationAccepted, NotificationDeferred, NotificationDied, NotificationEvent, NotificationFailed,
         NotificationLookedUp, NotificationRedriven, NotificationRequested, NotificationSending, NotificationSuppressed,
     },
+    evolve::evolve,
     state::{Delivery, Lane, NotificationState},
 };
 use crate::{
@@ -26,7 +26,12 @@ pub struct Notification;
 pub enum NotificationCommand {
     /// Tell somebody of something.
     Request(NotificationRequested),
-    /// Take it for sending until `until`; or conclude that whoever held it before has died.
+    /// Conclude what time has decided: it is too late to send it, or whoever held it has died.
+    Settle {
+        /// Now.
+        now: DateTime<Utc>,
+    },
+    /// Take it for sending until `until`.
     Take {
         /// The moment of taking.
         now: DateTime<Utc>,
@@ -110,6 +115,20 @@ pub enum Outcome {
     Suppressed(&'static str),
 }
 
+impl Outcome {
+    /// Which one it is, for logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Deferred(_) => "deferred",
+            Self::Refused(_) => "refused",
+            Self::Malformed(_) => "malformed",
+            Self::Unknown => "unknown",
+            Self::Suppressed(_) => "suppressed",
+        }
+    }
+}
+
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
@@ -179,6 +198,7 @@ impl Decider for Notification {
         };
         match it {
             (_, NotificationCommand::Request(_)) => Ok(vec![]),
+            (it, NotificationCommand::Settle { now }) => Ok(settle(it, now)),
             (it, NotificationCommand::Take { now, until, text }) => take(it, now, until, text),
             (it, NotificationCommand::Withhold(withheld)) => Ok(withhold(it, withheld)),
             (it, NotificationCommand::Conclude { attempt, outcome }) => Ok(conclude(it, attempt, outcome)),
@@ -220,6 +240,15 @@ fn suppressed(cause: &'static str) -> NotificationEvent {
     NotificationEvent::NotificationSuppressed(NotificationSuppressed { cause: cause.to_owned() })
 }
 
+fn settle(it: &NotificationState, now: DateTime<Utc>) -> Vec<NotificationEvent> {
+    match it.status {
+        // Whoever held it died between `sending` and an outcome: the request may have gone out.
+        Delivery::Sending if it.due.is_none_or(|due| due <= now) => vec![NotificationEvent::NotificationUnknown {}],
+        Delivery::Pending if it.expires_at <= now => vec![NotificationEvent::NotificationExpired {}],
+        _ => vec![],
+    }
+}
+
 fn take(
     it: &NotificationState,
     now: DateTime<Utc>,
@@ -227,10 +256,9 @@ fn take(
     text: TextOf,
 ) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
     match (it.status, it.due) {
-        (Delivery::Pending | Delivery::Sending, Some(due)) if due > now => Err(NotificationRefusal::NotDue(due)),
-        // Whoever held it died between `sending` and an outcome: the request may have gone out.
-        (Delivery::Sending, _) => Ok(vec![NotificationEvent::NotificationUnknown {}]),
-        (Delivery::Pending, _) if it.expires_at <= now => Ok(vec![NotificationEvent::NotificationExpired {}]),
+        (Delivery::Sending, Some(due)) => Err(NotificationRefusal::NotDue(due)),
+        (Delivery::Pending, Some(due)) if due > now => Err(NotificationRefusal::NotDue(due)),
+        (Delivery::Pending, _) if it.expires_at <= now => Ok(settle(it, now)),
         (Delivery::Pending, _) => Ok(vec![NotificationEvent::NotificationSending(NotificationSending {
             attempt: it.attempt + 1,
             until,
@@ -305,10 +333,7 @@ fn found_nothing(it: &NotificationState, look_ups: u32, again: bool, resend: boo
     [looked_up(again)].into_iter().chain(once_more).collect()
 }
 
-fn redrive(
-    it: &NotificationState,
-    expires_at: DateTime<Utc>,
-) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
+fn redrive(it: &NotificationState, expires_at: DateTime<Utc>) -> Result<Vec<NotificationEvent>, NotificationRefusal> {
     match it.status {
         Delivery::Pending => Ok(vec![]),
         _ if it.lane == Lane::Code => Err(NotificationRefusal::NotRedrivable),

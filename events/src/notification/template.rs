@@ -10,6 +10,10 @@ use crate::user::{CodePurpose, Status, UserState};
 pub struct Template {
     /// Its name, part of the derived id of every notification: never changes.
     pub name: &'static str,
+    /// Version of its texts.
+    pub version: u32,
+    /// Whether a message is sent once more of which the provider, when it must know, knows nothing.
+    pub resend_unreceived: bool,
     /// How urgent its messages are.
     pub lane: Lane,
     /// How long after the event a message is still worth sending.
@@ -29,6 +33,8 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 /// Greets a new user; to one who has no password yet it is the invitation.
 pub const WELCOME: Template = Template {
     name: "welcome",
+    version: 1,
+    resend_unreceived: true,
     lane: Lane::Transactional,
     lifetime: INVITED_FOR,
     applies_from: DateTime::UNIX_EPOCH,
@@ -53,6 +59,8 @@ pub const ALL: [&Template; 5] = [&WELCOME, &INVITATION, &PASSWORD_RESET, &SIGN_I
 const fn code(name: &'static str, purpose: CodePurpose) -> Template {
     Template {
         name,
+        version: 1,
+        resend_unreceived: false,
         lane: Lane::Code,
         lifetime: CODE_LIFETIME,
         applies_from: DateTime::UNIX_EPOCH,
@@ -74,6 +82,16 @@ impl Template {
             CodePurpose::SignIn => &SIGN_IN_CODE,
             CodePurpose::SmsFactor => &SMS_FACTOR,
         }
+    }
+
+    /// Whether it goes to somebody who stands there.
+    pub fn reaches(&self, status: Status) -> bool {
+        matches!(status, Status::Invited | Status::Active)
+    }
+
+    /// Whether a user wants such messages.
+    pub fn is_wanted_by(&self, _: &UserState) -> bool {
+        true
     }
 
     /// The text for `user`, in GSM-7 characters as long as their name is; `None` when there is nothing to tell them any

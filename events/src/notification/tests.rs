@@ -28,12 +28,21 @@ fn requested() -> NotificationEvent {
 
 fn sending(attempt: u32, until: i64) -> NotificationEvent {
     let (template_version, segments) = (Some(1), Some(2));
-    NotificationEvent::NotificationSending(NotificationSending { attempt, until: at(until), template_version, segments })
+    NotificationEvent::NotificationSending(NotificationSending {
+        attempt,
+        until: at(until),
+        template_version,
+        segments,
+    })
 }
 
 fn take(now: i64) -> NotificationCommand {
     let text = TextOf { template_version: 1, segments: 2 };
     NotificationCommand::Take { now: at(now), until: at(now + 60), text }
+}
+
+fn settle(now: i64) -> NotificationCommand {
+    NotificationCommand::Settle { now: at(now) }
 }
 
 fn accepted(attempt: u32) -> NotificationCommand {
@@ -55,20 +64,25 @@ fn only_one_dispatcher_holds_it_and_a_dead_ones_try_is_unknown() {
     given::<Notification>([requested(), sending(1, 70)])
         .when(take(69))
         .then_refused(&NotificationRefusal::NotDue(at(70)));
+    given::<Notification>([requested(), sending(1, 70)]).when(settle(69)).then_nothing();
     given::<Notification>([requested(), sending(1, 70)])
-        .when(take(70))
+        .when(settle(70))
         .then([NotificationEvent::NotificationUnknown {}]);
 }
 
 #[test]
 fn an_unknown_outcome_is_never_sent_again() {
     let unknown = [requested(), sending(1, 70), NotificationEvent::NotificationUnknown {}];
-    given::<Notification>(unknown).when(take(100)).then_nothing();
+    given::<Notification>(unknown.clone()).when(take(100)).then_nothing();
+    given::<Notification>(unknown).when(settle(100)).then_nothing();
 }
 
 #[test]
 fn what_is_too_late_expires() {
-    given::<Notification>([requested()]).when(take(1_000)).then([NotificationEvent::NotificationExpired {}]);
+    for late in [take(1_000), settle(1_000)] {
+        given::<Notification>([requested()]).when(late).then([NotificationEvent::NotificationExpired {}]);
+    }
+    given::<Notification>([requested()]).when(settle(999)).then_nothing();
 }
 
 #[test]
@@ -205,6 +219,7 @@ fn any_command() -> impl Strategy<Value = NotificationCommand> {
     prop_oneof![
         Just(NotificationCommand::Request(wish())),
         (0_i64..2_000).prop_map(take),
+        (0_i64..2_000).prop_map(settle),
         (0_u32..4, outcome).prop_map(|(attempt, outcome)| NotificationCommand::Conclude { attempt, outcome }),
         (0_u32..4, receipt).prop_map(|(attempt, receipt)| received(attempt, receipt)),
         (0_u32..5, any::<bool>()).prop_map(|(look_ups, resend)| found_nothing(look_ups, resend)),

@@ -30,6 +30,13 @@ impl Phone {
         Ok(Self(number.format().mode(Mode::E164).to_string()))
     }
 
+    /// The country that it belongs to (ISO 3166-1 alpha-2), such as `US`; none when no numbering plan knows it, or when it
+    /// belongs to no country.
+    pub fn country(&self) -> Option<String> {
+        let number = phonenumber::parse(None, &self.0).ok()?;
+        number.country().id().map(|id| id.as_ref().to_owned())
+    }
+
     /// Reads a number that was accepted once. Numbering plans change: one that they do not allow any more must not make
     /// a history unreadable. Besides, who only reads is spared the plans, whose loading takes long.
     fn stored(text: &str) -> Result<Self, Invalid> {
@@ -52,6 +59,17 @@ mod tests {
             assert_eq!(Phone::parse(text).unwrap_err().code, "invalid-phone", "{text}");
         }
     }
+
+    #[test]
+    fn one_calling_code_is_several_countries() {
+        let country = |text: &str| Phone::stored(text).unwrap().country();
+        assert_eq!(country("+15125550123").as_deref(), Some("US"));
+        assert_eq!(country("+18765550123").as_deref(), Some("JM"));
+        assert_eq!(country("+34612345678").as_deref(), Some("ES"));
+        assert_eq!(country("+80012345678"), None);
+        assert_eq!(country("+999123456789"), None);
+    }
+
     #[test]
     fn a_number_that_was_accepted_once_is_read_whatever_the_plans_say_today() {
         let read = |text: &str| serde_json::from_value::<Phone>(text.into());

@@ -7,7 +7,7 @@ use events::{
 };
 use platform::store::{AppendError, Companions, Draft, EventStore, Folded, StoreError};
 
-use crate::notify::queue::Queues;
+use crate::notify::Queues;
 
 /// Turns events into notifications: commit 1 of the notification's stream, then its id on the queue.
 ///

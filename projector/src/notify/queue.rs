@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use aws_sdk_sqs::{
     Client,
-    types::{Message, MessageSystemAttributeName},
+    types::{Message, MessageSystemAttributeName, QueueAttributeName},
 };
 use events::{ids::NotificationId, notification::Lane};
 use platform::{
@@ -24,7 +24,13 @@ const BATCH: i32 = 10;
 #[derive(Debug, Clone)]
 pub struct Queues {
     client: Client,
-    urls: Arc<HashMap<Lane, String>>,
+    urls: Arc<HashMap<Lane, Urls>>,
+}
+
+#[derive(Debug)]
+struct Urls {
+    lane: String,
+    dead_letters: String,
 }
 
 /// A message that was received and is invisible to others for a while.
@@ -43,11 +49,14 @@ impl Queues {
     /// # Errors
     /// When one of them does not exist or SQS does not answer.
     pub async fn find(client: Client, names: &Names) -> anyhow::Result<Self> {
+        let find = async |name: &str| {
+            let found = client.get_queue_url().queue_name(names.queue(name)).send().await.map_err(unavailable)?;
+            found.queue_url.with_context(|| format!("queue {name} has no address"))
+        };
         let mut urls = HashMap::new();
         for queue in &QUEUES {
-            let found = client.get_queue_url().queue_name(names.queue(queue.name)).send().await.map_err(unavailable)?;
-            let url = found.queue_url.with_context(|| format!("queue {} has no address", queue.name))?;
-            urls.insert(queue.lane, url);
+            let (lane, dead_letters) = (find(queue.name).await?, find(queue.dead_letters).await?);
+            urls.insert(queue.lane, Urls { lane, dead_letters });
         }
         Ok(Self { client, urls: Arc::new(urls) })
     }
@@ -90,8 +99,50 @@ impl Queues {
         delete.send().await.map(drop).map_err(unavailable)
     }
 
+    /// Lets others see a message in so many seconds, and not before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn show_again_in(&self, lane: Lane, message: &Received, seconds: u32) -> Result<(), StoreError> {
+        let change = self.client.change_message_visibility().set_queue_url(self.url(lane));
+        let change =
+            change.receipt_handle(&message.receipt).visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX));
+        change.send().await.map(drop).map_err(unavailable)
+    }
+
+    /// Puts a message to the dead letters of its lane.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn bury(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
+        if let Some(id) = message.id {
+            let send = self.client.send_message().set_queue_url(self.dead_url(lane)).message_body(id.to_string());
+            send.send().await.map_err(unavailable)?;
+        }
+        self.delete(lane, message).await
+    }
+
+    /// About how many messages of a lane wait or are worked on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn backlog(&self, lane: Lane) -> Result<u64, StoreError> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let get = self.client.get_queue_attributes().set_queue_url(self.url(lane));
+        let answer = get.set_attribute_names(Some(counts.to_vec())).send().await.map_err(unavailable)?;
+        let all = answer.attributes.unwrap_or_default();
+        Ok(counts.iter().filter_map(|name| all.get(name)?.parse::<u64>().ok()).sum())
+    }
+
     fn url(&self, lane: Lane) -> Option<String> {
-        self.urls.get(&lane).cloned()
+        self.urls.get(&lane).map(|urls| urls.lane.clone())
+    }
+
+    fn dead_url(&self, lane: Lane) -> Option<String> {
+        self.urls.get(&lane).map(|urls| urls.dead_letters.clone())
     }
 }
 

@@ -2,19 +2,22 @@
 //! idempotency key.
 
 mod classify;
+mod records;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use events::notification::{Outcome, Receipt};
+use events::{ids::NotificationId, notification::Receipt, values::Phone};
 use platform::telnyx::{
     receipt::receipt_of,
     wire::{ErrorBody, SendRequest, SendResponse},
 };
-use reqwest::{Client, redirect};
+use reqwest::{Client, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 
 use classify::{Answer, classify};
+pub(super) use classify::{Consequence, Sent};
 
 /// Until a connection stands. Nothing was received before, so this can be short.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,9 +32,42 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Telnyx {
     client: Client,
-    endpoint: String,
+    base: String,
     key: SecretString,
     from: String,
+}
+
+/// A message to be sent.
+pub(super) struct Text {
+    pub(super) id: NotificationId,
+    /// Number of the try.
+    pub(super) attempt: u32,
+    pub(super) to: Phone,
+    pub(super) text: String,
+    pub(super) webhook_url: String,
+}
+
+/// What the provider knows of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its id there.
+    pub(super) provider_id: String,
+    /// What became of it; nothing while it is on its way.
+    pub(super) receipt: Option<Receipt>,
+}
+
+/// The provider cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotAsked {
+    /// No answer.
+    #[error("no answer")]
+    Nothing,
+    /// An answer that tells nothing.
+    #[error("it answers {0}")]
+    Refused(u16),
+    /// An answer that cannot be read.
+    #[error("its answer cannot be read")]
+    Garbled,
 }
 
 impl Telnyx {
@@ -46,39 +82,58 @@ impl Telnyx {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .build()?;
-        Ok(Self { client, endpoint: format!("{}/v2/messages", base.trim_end_matches('/')), key, from })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), key, from })
+    }
+
+    /// The number from which it sends.
+    pub fn sender(&self) -> &str {
+        &self.from
     }
 
     /// Sends a text once, and says what came of it.
-    pub async fn send(&self, to: &str, text: String, webhook_url: String, now: DateTime<Utc>, attempt: u32) -> Outcome {
+    pub(super) async fn send(&self, text: Text, now: impl Fn() -> DateTime<Utc>) -> Sent {
+        let Text { id, attempt, to, text, webhook_url } = text;
         let request = SendRequest {
-            to: to.to_owned(),
+            to: to.as_str().to_owned(),
             from: Some(self.from.clone()),
             text: Some(text),
             kind: Some("SMS".to_owned()),
             webhook_url: Some(webhook_url),
             ..SendRequest::default()
         };
-        let request = self.client.post(&self.endpoint).bearer_auth(self.key.expose_secret()).json(&request);
+        let url = format!("{}/v2/messages", self.base);
+        let request = self.client.post(url).bearer_auth(self.key.expose_secret()).json(&request);
         let answer = match request.send().await {
             Ok(response) => read(response).await,
             Err(error) if error.is_connect() || error.is_builder() => Answer::NotSent,
             Err(_) => Answer::Nothing,
         };
-        classify(answer, now, attempt)
+        classify(answer, now(), id.0, attempt)
     }
-}
 
-impl Telnyx {
-    /// What has become of a message; nothing when the provider does not say. Asking twice does no harm.
-    pub async fn look_up(&self, provider_id: &str) -> Option<Receipt> {
-        let url = format!("{}/{provider_id}", self.endpoint);
-        let answer = self.client.get(url).bearer_auth(self.key.expose_secret()).send().await.ok()?;
-        if !answer.status().is_success() {
-            return None;
+    /// What has become of a message; nothing when the provider does not know it. Asking twice does no harm.
+    pub(super) async fn look_up(&self, provider_id: &str) -> Result<Option<Found>, NotAsked> {
+        let answer: Option<SendResponse> = self.get(&format!("/v2/messages/{provider_id}"), &[]).await?;
+        let found = |answer: SendResponse| Found { receipt: receipt_of(&answer.data), provider_id: answer.data.id };
+        Ok(answer.map(found))
+    }
+
+    /// Reads a resource; nothing when there is none.
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<T>, NotAsked> {
+        let mut url = Url::parse(&format!("{}{path}", self.base)).map_err(|_| NotAsked::Nothing)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
-        let answer: SendResponse = serde_json::from_slice(&body(answer).await?).ok()?;
-        receipt_of(&answer.data)
+        let request = self.client.get(url);
+        let answer = request.bearer_auth(self.key.expose_secret()).send().await.map_err(|_| NotAsked::Nothing)?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => {
+                let body = body(answer).await.ok_or(NotAsked::Garbled)?;
+                serde_json::from_slice(&body).map(Some).map_err(|_| NotAsked::Garbled)
+            }
+            status => Err(NotAsked::Refused(status.as_u16())),
+        }
     }
 }
 

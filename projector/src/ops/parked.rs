@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{EXIT_CODES, Verdict, connect};
 use crate::{
     feed::{Feed, ParkedStream, Parking, Retried},
-    notify::queue::Queues,
+    notify::Queues,
 };
 
 #[derive(Debug, clap::Args)]

@@ -24,7 +24,7 @@ use platform::{
 use super::{Verdict, connect, progress::Progress, rebuild::ReadModel, scan::scan};
 use crate::{
     feed::{Compared, Feed, Standing, compare},
-    notify::queue::Queues,
+    notify::Queues,
 };
 
 /// Times that a row is compared anew because somebody wrote it meanwhile.

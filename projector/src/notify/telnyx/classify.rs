@@ -1,14 +1,34 @@
+//! What an answer of the provider means: for the message, and for all that come after it.
+//!
+//! The provider's code decides, never the status alone: 429 is a rate limit or an empty purse. The codes are those of
+//! Telnyx's error reference; its page on webhooks gives some of them other meanings, and is not followed.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use events::notification::{NotificationDeferred, Outcome};
+use uuid::Uuid;
+
+use crate::notify::pacing::{Scope, Stopped, midnight_after};
 
 /// First pause after a request that certainly was not received; doubled with each try.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(2);
 
-/// Longest pause between two tries.
+/// Longest pause between two tries, and the longest that a rate limit is believed.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
 
-/// Pause when money or configuration has to be mended by a human first.
-const HUMAN_PAUSE: TimeDelta = TimeDelta::minutes(15);
+/// Pause when the provider's own queue for the sender is full: it holds four hours' worth, so minutes do not empty it.
+const QUEUE_PAUSE: TimeDelta = TimeDelta::minutes(5);
+
+/// Pause of the sender when a carrier wants less of it.
+const CARRIER_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// Until somebody looks again whether keys, senders and campaigns are in order.
+const CONFIGURATION_PAUSE: TimeDelta = TimeDelta::minutes(15);
+
+/// Until somebody looks again whether there is money.
+const MONEY_PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// For how long the provider holds back what looks like fraud.
+const FRAUD_PAUSE: TimeDelta = TimeDelta::hours(24);
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,30 +53,119 @@ pub(super) enum Answer {
     },
 }
 
-/// Decides by the provider's code, never by the status alone: 429 is a rate limit or an empty purse.
-pub(super) fn classify(answer: Answer, now: DateTime<Utc>, attempt: u32) -> Outcome {
-    match answer {
-        Answer::Accepted { id } => Outcome::Accepted(id),
-        Answer::Nothing => Outcome::Unknown,
-        Answer::NotSent => later("no-connection", now + backoff(attempt)),
-        Answer::Refused { status, code, wait } => {
-            let code = code.unwrap_or_else(|| format!("http-{status}"));
-            match code.as_str() {
-                "10011" | "http-429" => {
-                    let at = wait.and_then(|wait| moment(&wait, now)).unwrap_or_else(|| now + backoff(attempt));
-                    later(&code, at.min(now + LONGEST_PAUSE))
-                }
-                "40318" => later(&code, now + LONGEST_PAUSE),
-                // Money, keys, senders and campaigns: nothing that the notification could do for.
-                "40333" | "20100" | "20012" | "10009" | "10010" | "20001" | "20002" | "40305" | "40306" | "40307"
-                | "40311" | "40312" | "40313" | "40314" | "40321" | "40331" | "40329" | "40330" | "40010"
-                | "http-401" | "http-403" => {
-                    tracing::error!(code, "the provider refuses all messages: a human has to mend it");
-                    later(&code, now + HUMAN_PAUSE)
-                }
-                _ => Outcome::Refused(code),
-            }
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// For the notification.
+    pub outcome: Outcome,
+    /// For what comes after it.
+    pub(in crate::notify) consequence: Option<Consequence>,
+}
+
+/// What an answer means for other messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::notify) enum Consequence {
+    /// The provider takes messages.
+    Works,
+    /// The sender pauses.
+    HoldBack(DateTime<Utc>),
+    /// All messages stop, until somebody mends it.
+    Stop(Scope, Stopped),
+    /// The number wants no messages.
+    OptedOut,
+    /// Somebody has to look: our request, our text, or a code that we do not know.
+    Alarm(String),
+}
+
+/// What the codes have in common.
+enum Class {
+    Rate,
+    QueueFull,
+    SpendLimit,
+    Money,
+    Configuration(Scope),
+    OptedOut,
+    Recipient,
+    Content,
+    CarrierLater,
+    CarrierSlower,
+    Fraud,
+    Malformed,
+    Ambiguous,
+    Unheard,
+}
+
+fn class(code: &str) -> Class {
+    match code {
+        "10011" | "http-429" => Class::Rate,
+        "40318" => Class::QueueFull,
+        "40333" => Class::SpendLimit,
+        "20100" | "20012" => Class::Money,
+        "10009" | "10010" | "20001" | "20002" | "http-401" | "http-403" => Class::Configuration(Scope::Account),
+        "40010" | "40305" | "40306" | "40307" | "40311" | "40312" | "40313" | "40314" | "40321" | "40329" | "40330"
+        | "40331" => Class::Configuration(Scope::Sender),
+        "40300" => Class::OptedOut,
+        "10002" | "10016" | "40001" | "40012" | "40301" | "40309" | "40310" | "40319" => Class::Recipient,
+        "40009" | "40302" | "40304" | "40316" | "40317" | "40322" | "40328" => Class::Content,
+        "40006" | "40008" => Class::CarrierLater,
+        "40002" | "40005" | "40011" | "40014" | "40016" | "40017" | "40018" => Class::CarrierSlower,
+        "40020" | "40320" => Class::Fraud,
+        "10004" | "10015" | "10023" | "10027" => Class::Malformed,
+        // The request may have been received although the answer says that something broke.
+        "10007" | "10008" | "http-408" => Class::Ambiguous,
+        _ => Class::Unheard,
+    }
+}
+
+/// Says what an answer to try number `attempt` of the notification `id` means.
+pub(super) fn classify(answer: Answer, now: DateTime<Utc>, id: Uuid, attempt: u32) -> Sent {
+    let (status, code, wait) = match answer {
+        Answer::Accepted { id } => return Outcome::Accepted(id).with(Consequence::Works),
+        Answer::Nothing => return Outcome::Unknown.alone(),
+        Answer::NotSent => return later("no-connection", now + backoff(id, attempt)).alone(),
+        Answer::Refused { status, code, wait } => (status, code, wait),
+    };
+    let code = code.unwrap_or_else(|| format!("http-{status}"));
+    let hint = wait.and_then(|wait| moment(&wait, now));
+    let stop = |scope, until: DateTime<Utc>| {
+        // Not all at once when the time is over.
+        let again = until + jitter(id, FIRST_PAUSE * 30);
+        later(&code, again).with(Consequence::Stop(scope, Stopped { until, cause: code.clone() }))
+    };
+    match class(&code) {
+        Class::Rate => {
+            let until = hint.unwrap_or_else(|| now + backoff(id, attempt)).min(now + LONGEST_PAUSE);
+            later(&code, until + jitter(id, FIRST_PAUSE)).with(Consequence::HoldBack(until))
         }
+        Class::QueueFull => {
+            later(&code, now + QUEUE_PAUSE + jitter(id, QUEUE_PAUSE)).with(Consequence::HoldBack(now + QUEUE_PAUSE))
+        }
+        Class::SpendLimit => stop(Scope::Account, hint.unwrap_or_else(|| midnight_after(now))),
+        Class::Money => stop(Scope::Account, now + MONEY_PAUSE),
+        Class::Configuration(scope) => stop(scope, now + CONFIGURATION_PAUSE),
+        Class::OptedOut => Outcome::Suppressed("opted-out").with(Consequence::OptedOut),
+        Class::Recipient => Outcome::Refused(code).alone(),
+        Class::Content | Class::Unheard => Outcome::Refused(code.clone()).with(Consequence::Alarm(code)),
+        Class::CarrierLater => later(&code, now + backoff(id, attempt)).alone(),
+        Class::CarrierSlower => Outcome::Refused(code).with(Consequence::HoldBack(now + CARRIER_PAUSE)),
+        Class::Fraud => later(&code, now + FRAUD_PAUSE).with(Consequence::Alarm(code)),
+        Class::Malformed => Outcome::Malformed(code.clone()).with(Consequence::Alarm(code)),
+        Class::Ambiguous => Outcome::Unknown.alone(),
+    }
+}
+
+trait Means: Sized {
+    fn with(self, consequence: Consequence) -> Sent;
+    fn alone(self) -> Sent;
+}
+
+impl Means for Outcome {
+    fn with(self, consequence: Consequence) -> Sent {
+        Sent { outcome: self, consequence: Some(consequence) }
+    }
+
+    fn alone(self) -> Sent {
+        Sent { outcome: self, consequence: None }
     }
 }
 
@@ -64,9 +173,16 @@ fn later(code: &str, not_before: DateTime<Utc>) -> Outcome {
     Outcome::Deferred(NotificationDeferred { error_code: code.to_owned(), not_before })
 }
 
-fn backoff(attempt: u32) -> TimeDelta {
+fn backoff(id: Uuid, attempt: u32) -> TimeDelta {
     let factor = 1_i32 << attempt.saturating_sub(1).min(10);
-    (FIRST_PAUSE * factor).min(LONGEST_PAUSE)
+    let pause = (FIRST_PAUSE * factor).min(LONGEST_PAUSE);
+    pause + jitter(id, pause)
+}
+
+/// A part of a span that is the notification's own: its id is a hash. So those that fail together do not come again together.
+fn jitter(id: Uuid, span: TimeDelta) -> TimeDelta {
+    let share = i32::from(id.as_bytes()[0]);
+    span * share / 256
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or a number of seconds until the limit resets.
@@ -86,30 +202,74 @@ mod tests {
         "2026-01-02T03:04:05Z".parse().unwrap()
     }
 
-    fn refused(status: u16, code: Option<&str>, wait: Option<&str>) -> Outcome {
-        let answer = Answer::Refused { status, code: code.map(ToOwned::to_owned), wait: wait.map(ToOwned::to_owned) };
-        classify(answer, now(), 1)
+    fn answered(answer: Answer, attempt: u32) -> Sent {
+        classify(answer, now(), Uuid::nil(), attempt)
+    }
+
+    fn refused(status: u16, code: Option<&str>, wait: Option<&str>) -> Sent {
+        let wait = wait.map(ToOwned::to_owned);
+        answered(Answer::Refused { status, code: code.map(ToOwned::to_owned), wait }, 1)
     }
 
     #[test]
     fn what_may_have_been_received_is_unknown() {
-        assert_eq!(classify(Answer::Nothing, now(), 1), Outcome::Unknown);
-        assert_eq!(classify(Answer::NotSent, now(), 3), later("no-connection", now() + TimeDelta::seconds(8)));
+        assert_eq!(answered(Answer::Nothing, 1), Outcome::Unknown.alone());
+        for (status, code) in [(408, None), (422, Some("10007")), (400, Some("10008"))] {
+            assert_eq!(refused(status, code, None), Outcome::Unknown.alone(), "{code:?}");
+        }
     }
 
     #[test]
-    fn a_rate_limit_waits_as_long_as_it_says() {
+    fn what_was_not_received_is_tried_again_less_and_less_often_and_not_together() {
+        let pauses = [1, 2, 3, 20].map(|attempt| answered(Answer::NotSent, attempt));
+        let at = |seconds| later("no-connection", now() + TimeDelta::seconds(seconds)).alone();
+        assert_eq!(pauses, [at(2), at(4), at(8), at(900)]);
+        let other = classify(Answer::NotSent, now(), Uuid::from_u128(128 << 120), 1);
+        assert_eq!(other, later("no-connection", now() + TimeDelta::seconds(3)).alone());
+    }
+
+    #[test]
+    fn a_rate_limit_waits_as_long_as_it_says_and_holds_the_sender_back() {
         let at = |seconds| now() + TimeDelta::seconds(seconds);
-        assert_eq!(refused(429, Some("10011"), Some("30")), later("10011", at(30)));
-        assert_eq!(refused(429, Some("10011"), Some("Fri, 02 Jan 2026 03:04:35 GMT")), later("10011", at(30)));
-        assert_eq!(refused(429, Some("10011"), None), later("10011", at(2)));
-        assert_eq!(refused(429, Some("10011"), Some("999999")), later("10011", now() + LONGEST_PAUSE));
+        for (hint, seconds) in
+            [(Some("30"), 30), (Some("Fri, 02 Jan 2026 03:04:35 GMT"), 30), (None, 2), (Some("999999"), 900)]
+        {
+            let expected = later("10011", at(seconds)).with(Consequence::HoldBack(at(seconds)));
+            assert_eq!(refused(429, Some("10011"), hint), expected, "{hint:?}");
+        }
     }
 
     #[test]
-    fn the_code_decides_and_not_the_status() {
-        assert_eq!(refused(429, Some("40333"), Some("1")), later("40333", now() + HUMAN_PAUSE));
-        assert_eq!(refused(422, Some("40310"), None), Outcome::Refused("40310".to_owned()));
-        assert_eq!(refused(400, None, None), Outcome::Refused("http-400".to_owned()));
+    fn what_a_human_has_to_mend_stops_all_messages_and_burns_none() {
+        let midnight = "2026-01-03T00:00:00Z".parse().unwrap();
+        let in_minutes = |minutes| now() + TimeDelta::minutes(minutes);
+        let cases = [
+            (429, "40333", None, Scope::Account, midnight),
+            (429, "40333", Some("60"), Scope::Account, in_minutes(1)),
+            (402, "20100", None, Scope::Account, in_minutes(60)),
+            (401, "10009", None, Scope::Account, in_minutes(15)),
+            (400, "40305", None, Scope::Sender, in_minutes(15)),
+        ];
+        for (status, code, hint, scope, until) in cases {
+            let stopped = Stopped { until, cause: code.to_owned() };
+            let expected = later(code, until).with(Consequence::Stop(scope, stopped));
+            assert_eq!(refused(status, Some(code), hint), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_other_codes() {
+        let refused_for = |code: &str| Outcome::Refused(code.to_owned());
+        assert_eq!(refused(422, Some("40310"), None), refused_for("40310").alone());
+        let alarm = |code: &str| Consequence::Alarm(code.to_owned());
+        assert_eq!(refused(400, Some("40302"), None), refused_for("40302").with(alarm("40302")));
+        assert_eq!(refused(418, Some("99999"), None), refused_for("99999").with(alarm("99999")));
+        assert_eq!(refused(400, None, None), refused_for("http-400").with(alarm("http-400")));
+        let opted_out = Outcome::Suppressed("opted-out").with(Consequence::OptedOut);
+        assert_eq!(refused(400, Some("40300"), None), opted_out);
+        let malformed = Outcome::Malformed("10015".to_owned()).with(alarm("10015"));
+        assert_eq!(refused(400, Some("10015"), None), malformed);
+        let held = later("40020", now() + FRAUD_PAUSE).with(alarm("40020"));
+        assert_eq!(refused(403, Some("40020"), None), held);
     }
 }

@@ -4,6 +4,8 @@ use tokio::{
 };
 
 use super::*;
+use events::notification::Outcome;
+use uuid::Uuid;
 
 /// Answers one request with a delivered message whose text has `length` bytes, in chunks that state no length in all.
 async fn answering(length: usize) -> Telnyx {
@@ -33,11 +35,19 @@ async fn answering(length: usize) -> Telnyx {
 
 #[tokio::test]
 async fn an_answer_without_a_stated_length_is_bounded_as_well() {
-    assert_eq!(answering(1000).await.look_up("id").await, Some(Receipt::Delivered));
-    assert_eq!(answering(MAX_ANSWER_BYTES).await.look_up("id").await, None);
+    let found = answering(1000).await.look_up("id").await.unwrap().unwrap();
+    assert_eq!(found, Found { provider_id: "id".to_owned(), receipt: Some(Receipt::Delivered) });
+    assert!(matches!(answering(MAX_ANSWER_BYTES).await.look_up("id").await, Err(NotAsked::Garbled)));
 
     let send = async |telnyx: Telnyx| {
-        telnyx.send("+15125550100", "Hello".to_owned(), "http://127.0.0.1:1".to_owned(), DateTime::UNIX_EPOCH, 1).await
+        let text = Text {
+            id: NotificationId(Uuid::nil()),
+            attempt: 1,
+            to: serde_json::from_value("+15125550100".into()).unwrap(),
+            text: "Hello".to_owned(),
+            webhook_url: "http://127.0.0.1:1".to_owned(),
+        };
+        telnyx.send(text, || DateTime::UNIX_EPOCH).await.outcome
     };
     assert!(matches!(send(answering(1000).await).await, Outcome::Accepted(_)));
     // It may have been taken, and is never sent again by guess.

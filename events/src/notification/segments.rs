@@ -14,15 +14,15 @@ const UCS: (usize, usize) = (70, 67);
 
 /// How a text goes over the air.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Segments {
+pub struct Segments {
     /// `GSM-7` or `UCS-2`.
-    pub(super) encoding: &'static str,
+    pub encoding: &'static str,
     /// How many segments are sent and paid.
-    pub(super) parts: usize,
+    pub parts: usize,
 }
 
 /// Cuts a text.
-pub(super) fn segments(text: &str) -> Segments {
+pub fn segments(text: &str) -> Segments {
     match text.chars().map(places).sum::<Option<usize>>() {
         Some(places) => Segments { encoding: "GSM-7", parts: parts(places, GSM) },
         None => Segments { encoding: "UCS-2", parts: parts(text.encode_utf16().count(), UCS) },

@@ -1,0 +1,196 @@
+//! When each message goes out. All dispatchers of all processes share one plan, in table `pacing`; within a process one
+//! task asks for those that wait, the most urgent lane first.
+
+mod pace;
+mod plan;
+mod queue;
+mod table;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use chrono::{DateTime, Utc};
+use events::notification::Lane;
+use platform::{aws::CallFailed, clock::Clock, context::Context, store::StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+pub(super) use pace::Stopped;
+pub use plan::Limits;
+use plan::{Plan, Verdict};
+pub(super) use plan::{Scope, midnight_after};
+use queue::{Queue, Waiting};
+use table::{Kept, Table};
+
+/// Messages of a process that may wait for the task: more than its dispatchers send at a time.
+const WAITING: usize = 1_024;
+
+/// Writes of the plan when others write it at the same moment. There are as many others as processes.
+const TRIES: usize = 16;
+
+/// Gives each message its moment. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Pacer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    table: Table,
+    clock: Clock,
+    sender: String,
+    limits: Limits,
+    asked: mpsc::Sender<(Lane, Waiting)>,
+    /// Whether a message of ours is on its way to see whether sending works again.
+    probing: AtomicBool,
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It goes out now.
+    Now,
+    /// Nothing goes out.
+    Stopped(Stopped),
+}
+
+impl Pacer {
+    /// The pacer of one process, with the task that someone has to run.
+    pub fn new(context: &Context, sender: &str, limits: Limits) -> (Self, impl Future<Output = ()> + use<>) {
+        let (asked, asking) = mpsc::channel(WAITING);
+        let table = Table::new(context.aws.dynamodb.clone(), &context.names);
+        let (clock, sender) = (context.clock.clone(), sender.to_owned());
+        let probing = AtomicBool::new(false);
+        let pacer = Self(Arc::new(Shared { table, clock, sender, limits, asked, probing }));
+        (pacer.clone(), pacer.run(asking))
+    }
+
+    /// Waits for the turn of a message of so many segments.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn turn(&self, lane: Lane, segments: u32) -> Result<Turn, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || failed("pacing-ended");
+        self.0.asked.send((lane, Waiting { segments, answer })).await.map_err(|_| gone())?;
+        match answered.await.map_err(|_| gone())?? {
+            Verdict::At(slot) => {
+                self.until(slot).await;
+                Ok(Turn::Now)
+            }
+            Verdict::Stopped(stopped) => Ok(Turn::Stopped(stopped)),
+            // Whoever has to ask again waits on.
+            Verdict::Ask(_) => Err(gone()),
+        }
+    }
+
+    /// The provider refuses whatever is sent. Who hears of it first raises the alarm.
+    pub(super) async fn stop(&self, scope: Scope, stopped: &Stopped) -> Result<(), StoreError> {
+        if self.change(|plan, sender| plan.stop(scope, sender, stopped.clone())).await? {
+            let Stopped { until, cause } = stopped;
+            tracing::error!(alarm = "sending-stopped", cause, %until, ?scope, "the provider refuses all messages");
+        }
+        Ok(())
+    }
+
+    /// The provider asks for a pause.
+    pub(super) async fn hold_back(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.change(|plan, sender| plan.hold_back(sender, until)).await.map(drop)
+    }
+
+    /// The provider took a message: what was stopped goes on.
+    pub(super) async fn worked(&self) -> Result<(), StoreError> {
+        if self.0.probing.swap(false, Ordering::Relaxed) && self.change(Plan::worked).await? {
+            tracing::info!("the provider takes messages again");
+        }
+        Ok(())
+    }
+
+    async fn until(&self, moment: DateTime<Utc>) {
+        tokio::time::sleep((moment - self.0.clock.now()).to_std().unwrap_or_default()).await;
+    }
+
+    /// Changes the plan until nobody was faster. Tells whether there was anything to change.
+    async fn change(&self, change: impl Fn(&mut Plan, &str) -> bool) -> Result<bool, StoreError> {
+        let Shared { table, sender, .. } = &*self.0;
+        let mut kept = table.read().await?;
+        for _ in 0..TRIES {
+            let mut plan = kept.plan.clone();
+            if !change(&mut plan, sender) {
+                return Ok(false);
+            }
+            match table.replace(&kept, plan).await? {
+                Ok(_) => return Ok(true),
+                Err(other) => kept = other,
+            }
+        }
+        Err(failed("pacing-contended"))
+    }
+
+    /// Answers those that wait until nobody can ask any more.
+    async fn run(self, mut asking: mpsc::Receiver<(Lane, Waiting)>) {
+        let (mut queue, mut kept) = (Queue::default(), None);
+        let mut ask_at: Option<DateTime<Utc>> = None;
+        loop {
+            let pause = async {
+                match ask_at {
+                    Some(at) => self.until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                asked = asking.recv() => match asked {
+                    Some((lane, waiting)) => queue.add(lane, waiting),
+                    None => return,
+                },
+                () = pause => (),
+            }
+            while let Ok((lane, waiting)) = asking.try_recv() {
+                queue.add(lane, waiting);
+            }
+            queue.forget_the_gone();
+            ask_at = match self.let_through(&mut queue, &mut kept).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the plan of sending cannot be kept");
+                    queue.refuse_all();
+                    None
+                }
+            };
+        }
+    }
+
+    /// Lets through whom it is the turn of. Tells when to ask for the next one.
+    async fn let_through(
+        &self,
+        queue: &mut Queue,
+        known: &mut Option<Kept>,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let Shared { table, clock, sender, limits, probing, .. } = &*self.0;
+        let mut kept = match known.take() {
+            Some(kept) => kept,
+            None => table.read().await?,
+        };
+        for _ in 0..TRIES {
+            let (mut plan, now) = (kept.plan.clone(), clock.now());
+            let verdicts = queue.judge(|segments| plan.admit(sender, segments, limits, now));
+            let admitted = verdicts.iter().any(|verdict| matches!(verdict, Verdict::At(_)));
+            let written = if admitted { table.replace(&kept, plan).await? } else { Ok(kept) };
+            match written {
+                Ok(new) => {
+                    if admitted && new.plan.is_probing(sender) {
+                        probing.store(true, Ordering::Relaxed);
+                    }
+                    *known = Some(new);
+                    return Ok(queue.answer(verdicts));
+                }
+                Err(other) => kept = other,
+            }
+        }
+        Err(failed("pacing-contended"))
+    }
+}
+
+/// The plan could not be had; the message comes again.
+fn failed(code: &str) -> StoreError {
+    CallFailed::refused(&[code]).into()
+}
