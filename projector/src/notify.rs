@@ -12,7 +12,7 @@ mod work;
 pub use dispatcher::Dispatcher;
 pub use judge::Judge;
 pub use pacing::{Limits, Pacer};
-pub use queue::Queues;
+pub use queue::{Queues, Received};
 pub use sweeper::Sweeper;
 pub use telnyx::Telnyx;
 pub use work::Worker;

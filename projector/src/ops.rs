@@ -9,6 +9,7 @@ pub mod audit;
 mod checkpoint;
 mod checkpoints;
 mod claims;
+mod dlq;
 mod export;
 mod heal;
 mod keys;
@@ -62,6 +63,8 @@ enum Operation {
     /// Compare the unique values that are held with those that the log says are.
     #[command(after_help = EXIT_CODES)]
     Claims(claims::Arguments),
+    /// Look after notifications that nothing moves any more: in the dead letters, or of unknown outcome.
+    Dlq(dlq::Arguments),
     /// Look at the keys of access tokens, and rotate them; or drop them all.
     Keys(keys::Arguments),
     /// Look after the streams that were set aside because a commit of theirs cannot be applied.
@@ -88,6 +91,7 @@ impl Program {
             Operation::Checkpoint(arguments) => Box::pin(checkpoint::run(arguments)).await,
             Operation::Export(arguments) => Box::pin(export::run(arguments)).await,
             Operation::Claims(arguments) => Box::pin(claims::run(arguments)).await,
+            Operation::Dlq(arguments) => Box::pin(dlq::run(arguments)).await,
             Operation::Keys(arguments) => Box::pin(keys::run(arguments)).await,
             Operation::Parked(arguments) => Box::pin(parked::run(arguments)).await,
             Operation::Rebuild(arguments) => Box::pin(rebuild::run(arguments)).await,

@@ -31,6 +31,7 @@ mod reading_at;
 mod reading_audit;
 mod reading_cost;
 mod rebuild;
+mod sending;
 mod sessions;
 mod support;
 mod throttle;

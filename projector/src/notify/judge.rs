@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use events::{
-    envelope::Metadata,
     notification::{
         NotificationDeferred, NotificationState, TextOf, Withheld, quiet, segments::segments, template::Template,
     },
@@ -67,11 +66,6 @@ impl Judge {
         let segments = u32::try_from(segments(&text).parts).unwrap_or(u32::MAX);
         let of = TextOf { template_version: template.version, segments };
         Ok(Ok(Ready { to, text, of }))
-    }
-
-    /// The provider says that a number wants no messages.
-    pub(super) async fn opted_out(&self, _: &Phone, _: &Metadata) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use aws_sdk_sqs::{
     Client,
+    operation::receive_message::builders::ReceiveMessageFluentBuilder,
     types::{Message, MessageSystemAttributeName, QueueAttributeName},
 };
 use events::{ids::NotificationId, notification::Lane};
@@ -75,19 +76,26 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn receive(&self, lane: Lane) -> Result<Vec<Received>, StoreError> {
-        let answer = self
-            .client
-            .receive_message()
-            .set_queue_url(self.url(lane))
-            .max_number_of_messages(BATCH)
-            .wait_time_seconds(i32::try_from(LONG_POLL.as_secs()).unwrap_or_default())
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .customize()
-            .config_override(long_poll())
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let wait = i32::try_from(LONG_POLL.as_secs()).unwrap_or_default();
+        let receive = self.receiving(self.url(lane)).wait_time_seconds(wait).customize().config_override(long_poll());
+        let answer = receive.send().await.map_err(unavailable)?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+    }
+
+    /// Some dead letters of a lane, which nobody else sees for so many seconds; none when there are no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn dead_letters(&self, lane: Lane, seconds: u32) -> Result<Vec<Received>, StoreError> {
+        let receive =
+            self.receiving(self.dead_url(lane)).visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX));
+        let answer = receive.send().await.map_err(unavailable)?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+    }
+
+    fn receiving(&self, url: Option<String>) -> ReceiveMessageFluentBuilder {
+        let receive = self.client.receive_message().set_queue_url(url).max_number_of_messages(BATCH);
+        receive.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
     }
 
     /// Takes a message off its lane for good.
@@ -95,7 +103,19 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
-        let delete = self.client.delete_message().set_queue_url(self.url(lane)).receipt_handle(&message.receipt);
+        self.deleting(self.url(lane), message).await
+    }
+
+    /// Takes a message off the dead letters of its lane for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_dead(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
+        self.deleting(self.dead_url(lane), message).await
+    }
+
+    async fn deleting(&self, url: Option<String>, message: &Received) -> Result<(), StoreError> {
+        let delete = self.client.delete_message().set_queue_url(url).receipt_handle(&message.receipt);
         delete.send().await.map(drop).map_err(unavailable)
     }
 
@@ -104,9 +124,21 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn show_again_in(&self, lane: Lane, message: &Received, seconds: u32) -> Result<(), StoreError> {
-        let change = self.client.change_message_visibility().set_queue_url(self.url(lane));
-        let change =
-            change.receipt_handle(&message.receipt).visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX));
+        self.showing(self.url(lane), message, seconds).await
+    }
+
+    /// Lets others see a dead letter again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn show_dead_again(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
+        self.showing(self.dead_url(lane), message, 0).await
+    }
+
+    async fn showing(&self, url: Option<String>, message: &Received, seconds: u32) -> Result<(), StoreError> {
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        let change = self.client.change_message_visibility().set_queue_url(url);
+        let change = change.receipt_handle(&message.receipt).visibility_timeout(seconds);
         change.send().await.map(drop).map_err(unavailable)
     }
 

@@ -38,7 +38,7 @@ pub struct Telnyx {
 }
 
 /// A message to be sent.
-pub(super) struct Text {
+pub(super) struct Outgoing {
     pub(super) id: NotificationId,
     /// Number of the try.
     pub(super) attempt: u32,
@@ -91,8 +91,8 @@ impl Telnyx {
     }
 
     /// Sends a text once, and says what came of it.
-    pub(super) async fn send(&self, text: Text, now: impl Fn() -> DateTime<Utc>) -> Sent {
-        let Text { id, attempt, to, text, webhook_url } = text;
+    pub(super) async fn send(&self, message: Outgoing, now: impl Fn() -> DateTime<Utc>) -> Sent {
+        let Outgoing { id, attempt, to, text, webhook_url } = message;
         let request = SendRequest {
             to: to.as_str().to_owned(),
             from: Some(self.from.clone()),

@@ -19,7 +19,7 @@ use platform::{
 use super::{
     judge::{Judge, Ready},
     pacing::{Pacer, Turn},
-    telnyx::{Consequence, Telnyx, Text},
+    telnyx::{Consequence, Outgoing, Telnyx},
 };
 
 /// How long a dispatcher holds a notification: the longest request, with the writes around it.
@@ -106,13 +106,13 @@ impl Worker {
         // From here on nothing may fail before the request but what is certain not to have been sent.
         let attempt = sending.attempt;
         let webhook_url = self.webhook_url(it.id, attempt);
-        let text = Text { id: it.id, attempt, to: to.clone(), text, webhook_url };
-        let sent = self.telnyx.send(text, || self.context.clock.now()).await;
+        let message = Outgoing { id: it.id, attempt, to, text, webhook_url };
+        let sent = self.telnyx.send(message, || self.context.clock.now()).await;
         let outcome = sent.outcome.clone();
         tracing::info!(notification = %it.id, attempt, outcome = outcome.name(), "a notification was tried");
         let concluded = self.settle(it, NotificationCommand::Conclude { attempt, outcome }).await;
         if let Some(consequence) = &sent.consequence
-            && let Err(error) = self.draw(it, &to, consequence).await
+            && let Err(error) = self.draw(it, consequence).await
         {
             tracing::warn!(notification = %it.id, error = &error as &dyn std::error::Error, "what an answer means for others was not kept");
         }
@@ -124,17 +124,13 @@ impl Worker {
         format!("{}/v1/webhooks/telnyx/{id}?attempt={attempt}", self.public_url)
     }
 
-    async fn draw(
-        &self,
-        it: &NotificationState,
-        to: &events::values::Phone,
-        consequence: &Consequence,
-    ) -> Result<(), StoreError> {
+    async fn draw(&self, it: &NotificationState, consequence: &Consequence) -> Result<(), StoreError> {
         match consequence {
             Consequence::Works => self.pacer.worked().await,
             Consequence::HoldBack(until) => self.pacer.hold_back(*until).await,
             Consequence::Stop(scope, stopped) => self.pacer.stop(*scope, stopped).await,
-            Consequence::OptedOut => self.judge.opted_out(to, &metadata(it)).await,
+            // The provider keeps the list: it refuses the next message to this number just the same.
+            Consequence::OptedOut => Ok(()),
             Consequence::Alarm(code) => {
                 tracing::error!(alarm = "message-refused", notification = %it.id, template = it.template, code, "the provider refuses a message for a reason that somebody has to mend");
                 Ok(())

@@ -30,6 +30,9 @@ const MONEY_PAUSE: TimeDelta = TimeDelta::hours(1);
 /// For how long the provider holds back what looks like fraud.
 const FRAUD_PAUSE: TimeDelta = TimeDelta::hours(24);
 
+/// Over which span messages come again that met a stop: not all at once.
+const AFTER_A_STOP: TimeDelta = TimeDelta::seconds(10);
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -128,8 +131,7 @@ pub(super) fn classify(answer: Answer, now: DateTime<Utc>, id: Uuid, attempt: u3
     let code = code.unwrap_or_else(|| format!("http-{status}"));
     let hint = wait.and_then(|wait| moment(&wait, now));
     let stop = |scope, until: DateTime<Utc>| {
-        // Not all at once when the time is over.
-        let again = until + jitter(id, FIRST_PAUSE * 30);
+        let again = until + jitter(id, AFTER_A_STOP);
         later(&code, again).with(Consequence::Stop(scope, Stopped { until, cause: code.clone() }))
     };
     match class(&code) {

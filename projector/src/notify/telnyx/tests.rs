@@ -40,14 +40,14 @@ async fn an_answer_without_a_stated_length_is_bounded_as_well() {
     assert!(matches!(answering(MAX_ANSWER_BYTES).await.look_up("id").await, Err(NotAsked::Garbled)));
 
     let send = async |telnyx: Telnyx| {
-        let text = Text {
+        let message = Outgoing {
             id: NotificationId(Uuid::nil()),
             attempt: 1,
             to: serde_json::from_value("+15125550100".into()).unwrap(),
             text: "Hello".to_owned(),
             webhook_url: "http://127.0.0.1:1".to_owned(),
         };
-        telnyx.send(text, || DateTime::UNIX_EPOCH).await.outcome
+        telnyx.send(message, || DateTime::UNIX_EPOCH).await.outcome
     };
     assert!(matches!(send(answering(1000).await).await, Outcome::Accepted(_)));
     // It may have been taken, and is never sent again by guess.
