@@ -2,7 +2,7 @@
 
 use platform::http::{
     Problem,
-    bodies::{Changed, DryRunBody, RoleBody, UserBody},
+    bodies::{Changed, DryRunBody, PreferencesBody, RoleBody, UserBody},
     document::titled,
 };
 use utoipa::openapi::OpenApi;
@@ -33,7 +33,7 @@ pub fn queries() -> serde_json::Result<OpenApi> {
 
 /// The schemas that only shared answers name.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(Problem, Changed<UserBody>, Changed<RoleBody>, DryRunBody)))]
+#[openapi(components(schemas(Problem, Changed<UserBody>, Changed<PreferencesBody>, Changed<RoleBody>, DryRunBody)))]
 struct Schemas;
 
 fn documented() -> OpenApiRouter<AppState> {
@@ -57,6 +57,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(users::import::import))
         .routes(routes!(users::change::change))
         .routes(routes!(users::change_own::change_own))
+        .routes(routes!(users::preferences::set_preferences))
         .routes(routes!(users::invite::invite))
         .routes(routes!(users::require_password_change::require_password_change))
         .routes(routes!(users::suspend::suspend))

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use events::{
     ids::{NotificationId, UserId},
     notification::template::Template,
-    reaction::of_user,
+    reaction::Notifying,
     user::{CodePurpose, Status, User},
     values::Invalid,
 };
@@ -71,7 +71,7 @@ impl Codes {
     pub fn expect_actions(&self, draft: &Draft<User>) -> Result<Companions, StoreError> {
         let Some(user) = &draft.after().state else { return Ok(Companions::new()) };
         let mut actions = Companions::new();
-        for reaction in draft.events().iter().flat_map(of_user) {
+        for reaction in draft.events().iter().filter_map(Notifying::reaction) {
             let purpose = Template::named(&reaction.request.template).and_then(|template| template.purpose);
             // Who has a password is welcomed without a code.
             let brought =

@@ -7,6 +7,7 @@ pub mod command;
 pub mod conditions;
 pub mod config;
 pub mod credentials;
+pub mod devices;
 pub mod factors;
 pub mod later;
 pub mod passwords;

@@ -12,8 +12,8 @@ use platform::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    codes::Codes, config::Config, credentials::Credentials, factors::Factors, later::Later, passwords::Passwords,
-    throttle::Throttle, users::import::IMPORTS_AT_ONCE,
+    codes::Codes, config::Config, credentials::Credentials, devices::Devices, factors::Factors, later::Later,
+    passwords::Passwords, throttle::Throttle, users::import::IMPORTS_AT_ONCE,
 };
 
 /// Everything that a handler may need.
@@ -41,6 +41,8 @@ pub struct Inner {
     pub codes: Codes,
     /// Second factors.
     pub factors: Factors,
+    /// Devices of earlier sign-ins.
+    pub devices: Devices,
     /// Works behind answers.
     pub later: Later,
     /// Makes refresh tokens.
@@ -86,6 +88,12 @@ impl AppState {
                 context.aws.dynamodb.clone(),
                 &context.names,
                 context.store().keyring().clone(),
+                secrets.digests()?,
+                context.clock.clone(),
+            ),
+            devices: Devices::new(
+                context.aws.dynamodb.clone(),
+                &context.names,
                 secrets.digests()?,
                 context.clock.clone(),
             ),

@@ -8,6 +8,7 @@ pub mod end_sessions;
 pub mod erase;
 pub mod import;
 pub mod invite;
+pub mod preferences;
 pub mod reactivate;
 mod register;
 pub mod remove_factors;
@@ -146,6 +147,7 @@ impl Command<User> for Change<'_> {
         }
         if User::is_erased(&draft.after().state) {
             companions.push(self.state.credentials.forget_action(user.id).map_err(Refused::with)?);
+            companions.push(self.state.devices.forget_action(user.id).map_err(Refused::with)?);
         }
         Ok(companions)
     }

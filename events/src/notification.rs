@@ -1,5 +1,6 @@
 //! Notifications: one message to one person because something happened, and what became of it.
 
+mod category;
 mod decide;
 mod event;
 mod evolve;
@@ -10,6 +11,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
+pub use category::MessageCategory;
 pub use decide::{Notification, NotificationCommand, NotificationRefusal, Outcome, Receipt, TextOf, Withheld};
 pub use event::{
     NotificationAccepted, NotificationDeferred, NotificationDied, NotificationEvent, NotificationFailed,

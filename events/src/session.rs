@@ -37,6 +37,9 @@ pub struct SessionStarted {
     pub user_id: UserId,
     /// When the session ends unless it is refreshed.
     pub expires_at: DateTime<Utc>,
+    /// Whether they signed in before, and never with such a device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_device: bool,
 }
 
 /// Data of events that say no more than whose session it is.
@@ -115,7 +118,7 @@ impl Refusal for SessionRefusal {
 
 impl Decider for Session {
     const CATEGORY: Category = Category::Session;
-    const STATE_SCHEMA: u32 = 2;
+    const STATE_SCHEMA: u32 = 3;
     type State = Option<SessionState>;
     type Event = SessionEvent;
     type Command = SessionCommand;
@@ -164,7 +167,7 @@ mod tests {
     const ENDINGS: [SessionCommand; 2] = [SessionCommand::End, SessionCommand::EndReused];
 
     fn wish(user: &str) -> SessionStarted {
-        SessionStarted { user_id: UserId(derive(&[user])), expires_at: DateTime::UNIX_EPOCH }
+        SessionStarted { user_id: UserId(derive(&[user])), expires_at: DateTime::UNIX_EPOCH, new_device: false }
     }
 
     fn of(user: &str) -> OfUser {

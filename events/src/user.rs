@@ -3,6 +3,7 @@
 mod command;
 mod decide;
 mod event;
+mod preferences;
 mod profile;
 mod state;
 #[cfg(test)]
@@ -11,4 +12,5 @@ mod tests;
 pub use command::{AssignRole, ChangeProfile, Register, UserCommand};
 pub use decide::{MAX_ASSIGNMENTS, User, UserRefusal};
 pub use event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent, UserRegistered};
+pub use preferences::Preferences;
 pub use state::{Assignment, CodePurpose, Factor, Status, UserState};

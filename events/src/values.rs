@@ -6,6 +6,7 @@ mod names;
 mod personal;
 mod phone;
 mod place;
+mod quiet_hours;
 mod role_text;
 mod username;
 
@@ -15,6 +16,7 @@ pub use names::{PersonName, Reason};
 pub use personal::Personal;
 pub use phone::Phone;
 pub use place::{Locale, Scope, TimeZone};
+pub use quiet_hours::{QuietHours, TimeOfDay};
 pub use role_text::{Description, RoleName};
 pub use username::Username;
 

@@ -20,6 +20,7 @@ use events::{
     ids::UserId,
     notification::NotificationState,
     role::RoleState,
+    session::SessionEvent,
     stream::{Category, StreamId, Version},
     user::{UserEvent, UserState},
     values::{Personal, Reason},
@@ -195,12 +196,17 @@ impl Feed {
     /// # Errors
     /// [`StoreError`].
     pub async fn react_again(&self, commit: &StoredCommit, reason: &Personal<Reason>) -> Result<u64, StoreError> {
-        let opened = self.0.store.open::<UserEvent>(commit).await?;
-        let mut requested = 0;
-        for event in &opened.events {
-            requested += self.0.reactions.react(event, Some(reason)).await?;
+        match commit.stream.category {
+            Category::User => {
+                let opened = self.0.store.open::<UserEvent>(commit).await?;
+                self.0.reactions.react(&opened.events, Some(reason)).await
+            }
+            Category::Session => {
+                let opened = self.0.store.open::<SessionEvent>(commit).await?;
+                self.0.reactions.react(&opened.events, Some(reason)).await
+            }
+            Category::Role | Category::Notification => Ok(0),
         }
-        Ok(requested)
     }
 
     /// What commits add, keyed by their events: done for every one that is delivered or healed, also for one whose row
@@ -218,15 +224,20 @@ impl Feed {
     }
 
     async fn react(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
-        if commit.stream.category == Category::User {
-            let opened = self.0.store.open::<UserEvent>(commit).await;
-            let opened = opened.map_err(|error| ApplyError::from(error).at(commit.version))?;
-            for event in &opened.events {
-                self.0.reactions.react(event, None).await?;
-                if matches!(event.event, UserEvent::UserErased {}) {
+        let unreadable = |error| ApplyError::from(error).at(commit.version);
+        match commit.stream.category {
+            Category::User => {
+                let events = self.0.store.open::<UserEvent>(commit).await.map_err(unreadable)?.events;
+                self.0.reactions.react(&events, None).await?;
+                for event in events.iter().filter(|event| matches!(event.event, UserEvent::UserErased {})) {
                     self.0.forgetting.forget(UserId(event.stream.id)).await?;
                 }
             }
+            Category::Session => {
+                let events = self.0.store.open::<SessionEvent>(commit).await.map_err(unreadable)?.events;
+                self.0.reactions.react(&events, None).await?;
+            }
+            Category::Role | Category::Notification => (),
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ struct Schemas;
 fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(users::me::me))
+        .routes(routes!(users::preferences::preferences))
         .routes(routes!(users::factors::own_factors))
         .routes(routes!(users::sessions::own_sessions))
         .routes(routes!(users::sessions::sessions))

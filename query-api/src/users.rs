@@ -8,6 +8,7 @@ pub mod factors;
 pub mod get;
 pub mod list;
 pub mod me;
+pub mod preferences;
 pub mod sessions;
 
 use ::events::{ids::RoleId, stream::Category, user::UserState};

@@ -34,6 +34,7 @@ mod rebuild;
 mod sending;
 mod sessions;
 mod support;
+mod texts;
 mod throttle;
 mod trace;
 mod trip;

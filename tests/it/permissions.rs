@@ -22,8 +22,10 @@ const PUBLIC: [&str; 9] = [
 ];
 
 /// For whoever has a token, about themselves.
-const OWN: [&str; 15] = [
+const OWN: [&str; 17] = [
     "me",
+    "preferences",
+    "set_preferences",
     "own_sessions",
     "logout",
     "end_own_session",

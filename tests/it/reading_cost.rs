@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta};
 use events::{
     ids::{RoleId, UserId, derive},
     stream::Version,
-    user::{Assignment, Status, UserState},
+    user::{Assignment, Preferences, Status, UserState},
     values::{Email, Locale, PersonName, Personal, Phone, TimeZone, Username},
 };
 use futures::{StreamExt, stream};
@@ -62,6 +62,7 @@ fn user(number: u32) -> UserState {
         sessions_since: Version::NONE,
         password_change_required: false,
         factors: std::collections::BTreeSet::new(),
+        preferences: Preferences::default(),
         version: Version(1),
         created_at: at,
         updated_at: at,

@@ -56,18 +56,25 @@ pub(super) async fn start(
         started_at: began,
         refreshed_at: now,
         address: client.address,
-        device: client.device,
+        device: client.device.clone(),
         expires_at: expires_at.timestamp(),
     };
+    let met = state.devices.meet(user.id, client.device.as_deref()).await?;
     let family = state.sessions.begin_action(&row)?;
-    let wish = SessionStarted { user_id: user.id, expires_at };
+    let wish = SessionStarted { user_id: user.id, expires_at, new_device: met.is_new() };
     let intent = Intent::of(metadata(Actor::User(user.id), None));
     let mut beside = vec![family];
     if let Some(SecondFactor::Code(shown)) = &shown {
         beside.push(state.codes.use_action(shown)?);
     }
     match state.session_streams.execute(session.into(), &intent, Starting { wish, beside }).await {
-        Ok(_) => TokenPair::of(state, user, session, (FIRST, began), now),
+        Ok(_) => {
+            if let Err(error) = state.devices.remember(met).await {
+                // The user is told of this device once more; that is no reason to refuse a sign-in that took place.
+                tracing::warn!(error = &error as &dyn std::error::Error, "a device was not remembered");
+            }
+            TokenPair::of(state, user, session, (FIRST, began), now)
+        }
         // Another sign-in has used the code.
         Err(ExecuteError::CompanionRefused(_)) if shown.is_some() => Err(invalid_code()),
         Err(error) => Err(problem(error, nothing_taken)),

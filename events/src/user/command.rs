@@ -1,6 +1,9 @@
 use chrono::{DateTime, Utc};
 
-use super::state::{CodePurpose, Factor};
+use super::{
+    preferences::Preferences,
+    state::{CodePurpose, Factor},
+};
 use crate::{
     ids::RoleId,
     values::{Email, Locale, PersonName, Phone, Scope, TimeZone, Username},
@@ -39,6 +42,8 @@ pub enum UserCommand {
     ReplaceRecoveryCodes,
     /// Use a recovery code up. That it is one was checked before.
     UseRecoveryCode,
+    /// Get other messages, or at other times.
+    SetPreferences(Preferences),
     /// End all sessions that there are.
     EndSessions,
     /// Forget the user for ever.

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use super::{
     command::{AssignRole, UserCommand},
     event::{CodeRequested, FactorChanged, ProfileChanged, RoleAssigned, RoleRevoked, UserEvent},
+    preferences::Preferences,
     profile::{apply, difference, is_registration_of, registered, registration},
     state::{Assignment, CodePurpose, Factor, Status, UserState},
 };
@@ -11,6 +12,7 @@ use crate::{
     decider::{Decider, Refusal, RefusalKind},
     envelope::Recorded,
     ids::RoleId,
+    notification::MessageCategory,
     stream::Category,
     values::{Locale, Personal, TimeZone},
 };
@@ -46,6 +48,9 @@ pub enum UserRefusal {
     /// The user has [`MAX_ASSIGNMENTS`] roles already.
     #[error("a user can have at most {MAX_ASSIGNMENTS} roles")]
     TooManyRoles,
+    /// Messages of this category come whether somebody wants them or not.
+    #[error("messages of the category {} cannot be muted", .0.as_str())]
+    NotMutable(MessageCategory),
     /// The role would end before it begins.
     #[error("an assignment's end must lie in the future")]
     EndInThePast,
@@ -61,6 +66,7 @@ impl Refusal for UserRefusal {
             Self::NotInvited(_) => "user-not-invited",
             Self::Erased => "erased",
             Self::TooManyRoles => "too-many-roles",
+            Self::NotMutable(_) => "not-mutable",
             Self::EndInThePast => "in-the-past",
         }
     }
@@ -69,6 +75,7 @@ impl Refusal for UserRefusal {
         match self {
             Self::NotFound => RefusalKind::NotFound,
             Self::Erased => RefusalKind::Gone,
+            Self::NotMutable(_) => RefusalKind::Invalid { pointer: "/muted" },
             Self::EndInThePast => RefusalKind::Invalid { pointer: "/expires_at" },
             Self::Exists | Self::NotSuspended(_) | Self::NotActive(_) | Self::NotInvited(_) | Self::TooManyRoles => {
                 RefusalKind::Conflict
@@ -79,7 +86,7 @@ impl Refusal for UserRefusal {
 
 impl Decider for User {
     const CATEGORY: Category = Category::User;
-    const STATE_SCHEMA: u32 = 4;
+    const STATE_SCHEMA: u32 = 5;
     type State = Option<UserState>;
     type Event = UserEvent;
     type Command = UserCommand;
@@ -121,6 +128,7 @@ impl Decider for User {
             UserEvent::UserInvitationAccepted {} => user.status = Status::Active,
             UserEvent::UserFactorAdded(event) => drop(user.factors.insert(event.factor)),
             UserEvent::UserFactorRemoved(event) => drop(user.factors.remove(&event.factor)),
+            UserEvent::UserPreferencesChanged(wish) => user.preferences.clone_from(wish),
             UserEvent::UserRegistered(_)
             | UserEvent::UserCodeRequested(_)
             | UserEvent::UserRecoveryCodesReplaced {}
@@ -195,6 +203,14 @@ impl Decider for User {
                 active(user)?;
                 Ok(credentials(user, &command))
             }
+            (user, UserCommand::SetPreferences(wish)) => {
+                let refused = wish.muted.iter().find(|category| !category.can_be_muted());
+                match refused {
+                    Some(category) => Err(UserRefusal::NotMutable(*category)),
+                    None if wish == user.preferences => Ok(vec![]),
+                    None => Ok(vec![UserEvent::UserPreferencesChanged(wish)]),
+                }
+            }
             (_, UserCommand::EndSessions) => Ok(vec![UserEvent::UserSessionsEnded {}]),
             (_, UserCommand::Erase) => Ok(vec![UserEvent::UserErased {}]),
         }
@@ -263,6 +279,7 @@ fn forget(user: &mut UserState) {
     user.locale = Locale::default();
     user.time_zone = TimeZone::default();
     user.status = Status::Erased;
+    user.preferences = Preferences::default();
     user.roles.clear();
     user.factors.clear();
 }

@@ -2,7 +2,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::state::{CodePurpose, Factor, Status};
+use super::{
+    preferences::Preferences,
+    state::{CodePurpose, Factor, Status},
+};
 use crate::{
     event::{EventData, EventType, Upcast},
     ids::RoleId,
@@ -43,6 +46,8 @@ pub enum UserEvent {
     UserRecoveryCodeUsed {},
     /// All of the user's sessions are over: whoever signed in before signs in anew.
     UserSessionsEnded {},
+    /// The user wants other messages, or at other times.
+    UserPreferencesChanged(Preferences),
     /// The user is forgotten: their key is destroyed in the same transaction, and nothing follows any more.
     UserErased {},
 }
@@ -149,6 +154,7 @@ const FACTOR_REMOVED: EventType = plain("UserFactorRemoved");
 const RECOVERY_CODES_REPLACED: EventType = plain("UserRecoveryCodesReplaced");
 const RECOVERY_CODE_USED: EventType = plain("UserRecoveryCodeUsed");
 const SESSIONS_ENDED: EventType = plain("UserSessionsEnded");
+const PREFERENCES_CHANGED: EventType = plain("UserPreferencesChanged");
 const ERASED: EventType = plain("UserErased");
 
 /// Schema 1 knew neither language nor time zone.
@@ -178,6 +184,7 @@ impl EventData for UserEvent {
         RECOVERY_CODES_REPLACED,
         RECOVERY_CODE_USED,
         SESSIONS_ENDED,
+        PREFERENCES_CHANGED,
         ERASED,
     ];
     const UPCASTS: &'static [Upcast] = &[REGISTERED_1];
@@ -199,6 +206,7 @@ impl EventData for UserEvent {
             Self::UserRecoveryCodesReplaced {} => &RECOVERY_CODES_REPLACED,
             Self::UserRecoveryCodeUsed {} => &RECOVERY_CODE_USED,
             Self::UserSessionsEnded {} => &SESSIONS_ENDED,
+            Self::UserPreferencesChanged(_) => &PREFERENCES_CHANGED,
             Self::UserErased {} => &ERASED,
         }
     }

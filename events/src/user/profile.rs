@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     command::{ChangeProfile, Register},
     event::{ProfileChanged, UserEvent, UserRegistered},
+    preferences::Preferences,
     state::{Status, UserState},
 };
 use crate::{envelope::Recorded, ids::UserId, stream::Version, values::Personal};
@@ -38,6 +39,7 @@ pub(super) fn registered(event: &UserRegistered, recorded: &Recorded<UserEvent>)
         sessions_since: Version::NONE,
         password_change_required: false,
         factors: BTreeSet::new(),
+        preferences: Preferences::default(),
         version: recorded.version,
         created_at: recorded.recorded_at,
         updated_at: recorded.recorded_at,

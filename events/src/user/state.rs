@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::preferences::Preferences;
 use crate::{
     ids::{RoleId, UserId},
     stream::Version,
@@ -138,6 +139,9 @@ pub struct UserState {
     /// What a sign-in takes beside the password; any one of them.
     #[serde(default)]
     pub factors: BTreeSet<Factor>,
+    /// Which messages they want, and when.
+    #[serde(default)]
+    pub preferences: Preferences,
     /// Number of their last commit.
     pub version: Version,
     /// When they were registered.

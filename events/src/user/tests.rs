@@ -6,6 +6,7 @@ use crate::{
     decider::Decider,
     harness::{fold, given},
     ids::{RoleId, derive},
+    notification::MessageCategory,
     values::{Email, Locale, PersonName, Phone, Scope, TimeZone, Username},
 };
 
@@ -291,4 +292,19 @@ fn another_telephone_is_no_second_factor_until_somebody_shows_it() {
         removed(Factor::Sms),
         UserEvent::UserSessionsEnded {},
     ]);
+}
+
+#[test]
+fn what_protects_an_account_cannot_be_muted() {
+    let wish = |muted: &[MessageCategory]| Preferences { muted: muted.iter().copied().collect(), quiet_hours: None };
+    let set = |muted: &[MessageCategory]| UserCommand::SetPreferences(wish(muted));
+    let changed = UserEvent::UserPreferencesChanged(wish(&[MessageCategory::Access]));
+    given::<User>([registered()]).when(set(&[MessageCategory::Access])).then([changed.clone()]);
+    given::<User>([registered(), changed.clone()]).when(set(&[MessageCategory::Access])).then_nothing();
+    for category in [MessageCategory::Account, MessageCategory::Security] {
+        let refusal = UserRefusal::NotMutable(category);
+        given::<User>([registered()]).when(set(&[category, MessageCategory::Access])).then_refused(&refusal);
+    }
+    let erased = fold::<User>([registered(), changed, UserEvent::UserErased {}]).unwrap();
+    assert_eq!(erased.preferences, Preferences::default());
 }

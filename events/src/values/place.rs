@@ -38,6 +38,13 @@ impl TimeZone {
     }
 }
 
+impl TimeZone {
+    /// Its rules. A zone that the data base does not have any more counts as UTC.
+    pub fn rules(&self) -> chrono_tz::Tz {
+        self.0.parse().unwrap_or_default()
+    }
+}
+
 impl Default for TimeZone {
     fn default() -> Self {
         Self("UTC".to_owned())

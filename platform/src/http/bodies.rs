@@ -1,13 +1,16 @@
 //! Users, roles and events as both APIs answer them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use events::{
     envelope::{Actor, Recorded},
     event::EventData,
+    notification::MessageCategory,
     permission::Permission,
     role::{RoleState, RoleStatus},
-    user::{Status, UserState},
-    values::{Personal, Reason},
+    user::{Preferences, Status, UserState},
+    values::{Personal, QuietHours, Reason, TimeOfDay},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,6 +58,35 @@ pub struct UserBody {
     pub created_at: DateTime<Utc>,
     /// When anything changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+/// Which messages a user wants, and when.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(examples::preferences()))]
+pub struct PreferencesBody {
+    /// Categories of which they want no message.
+    #[schema(value_type = Vec<values::MessageCategory>)]
+    pub muted: BTreeSet<MessageCategory>,
+    /// When messages that can wait do wait, on their own clock; `null` when they come at any time.
+    pub quiet_hours: Option<QuietHoursBody>,
+}
+
+/// A part of the day; it may reach over midnight.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuietHoursBody {
+    /// When they begin.
+    #[schema(value_type = values::TimeOfDay)]
+    pub from: TimeOfDay,
+    /// When they are over.
+    #[schema(value_type = values::TimeOfDay)]
+    pub to: TimeOfDay,
+}
+
+impl From<&Preferences> for PreferencesBody {
+    fn from(preferences: &Preferences) -> Self {
+        let hours = |hours: &QuietHours| QuietHoursBody { from: hours.from().clone(), to: hours.to().clone() };
+        Self { muted: preferences.muted.clone(), quiet_hours: preferences.quiet_hours.as_ref().map(hours) }
+    }
 }
 
 /// A role that a user has.

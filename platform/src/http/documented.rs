@@ -7,7 +7,7 @@ use utoipa::{IntoParams, IntoResponses};
 
 use super::{
     Problem,
-    bodies::{Changed, DryRunBody, RoleBody, UserBody},
+    bodies::{Changed, DryRunBody, PreferencesBody, RoleBody, UserBody},
 };
 
 /// Documents `Consistency-Token` where it may be sent.
@@ -210,6 +210,19 @@ pub enum MustMatch {
     example = json!(examples::user()),
 )]
 pub struct UserChanged(pub Changed<UserBody>);
+
+/// What you want from now on; with `validate_only` what would be recorded
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    headers(
+        ("ETag" = String, description = "The version, for `If-Match`"),
+        ("Consistency-Token" = String, description = "For reads that must not be older"),
+        ("Idempotent-Replayed" = String, description = "`true` when this is an earlier answer again"),
+    ),
+    example = json!(examples::preferences()),
+)]
+pub struct PreferencesChanged(pub Changed<PreferencesBody>);
 
 /// The whole role; with `validate_only` what would be recorded
 #[derive(IntoResponses)]

@@ -1,8 +1,7 @@
 use events::{
     envelope::{Actor, Metadata, Recorded},
     notification::{Notification, NotificationEvent},
-    reaction::{Reaction, of_user},
-    user::UserEvent,
+    reaction::{Notifying, Reaction},
     values::{Personal, Reason},
 };
 use platform::store::{AppendError, Companions, Draft, EventStore, Folded, StoreError};
@@ -24,15 +23,17 @@ impl Reactions {
         Self { store, queues }
     }
 
-    /// Requests what follows from an event, and says how many requests are new. A `reason` is recorded with those.
-    pub(super) async fn react(
+    /// Requests what follows from events, and says how many requests are new. A `reason` is recorded with those.
+    pub(super) async fn react<E: Notifying>(
         &self,
-        event: &Recorded<UserEvent>,
+        events: &[Recorded<E>],
         reason: Option<&Personal<Reason>>,
     ) -> Result<u64, StoreError> {
         let mut requested = 0;
-        for reaction in of_user(event) {
-            if self.request(event, &reaction, reason).await? {
+        for event in events {
+            if let Some(reaction) = E::reaction(event)
+                && self.request(event, &reaction, reason).await?
+            {
                 self.queues.send(reaction.request.lane, reaction.id).await?;
                 requested += 1;
             }
@@ -41,9 +42,9 @@ impl Reactions {
     }
 
     /// Whether it is a new one.
-    async fn request(
+    async fn request<E>(
         &self,
-        cause: &Recorded<UserEvent>,
+        cause: &Recorded<E>,
         reaction: &Reaction,
         reason: Option<&Personal<Reason>>,
     ) -> Result<bool, StoreError> {

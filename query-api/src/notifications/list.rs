@@ -8,7 +8,7 @@ use events::{
     ids::UserId,
     notification::Delivery,
     permission::Permission,
-    reaction,
+    reaction::Notifying,
     stream::{Category, Version},
     user::UserEvent,
     views::Facet,
@@ -103,7 +103,7 @@ async fn with_caused(state: &AppState, mut at_least: AtLeast) -> Result<AtLeast,
         let range = Range { after: Version(version.0 - 1), until: Some(version) };
         let commits = state.context.store().read::<UserEvent>(stream, range, 1).await?;
         let commit = commits.first().ok_or_else(version_beyond_the_stream)?;
-        for caused in commit.events.iter().flat_map(reaction::of_user) {
+        for caused in commit.events.iter().filter_map(UserEvent::reaction) {
             wait::until(|| async { Ok(state.notifications.get(caused.id.0, true).await?.is_some()) }).await?;
             at_least.and(caused.id.into(), Version(1));
         }

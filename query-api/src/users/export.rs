@@ -11,16 +11,16 @@ use chrono::{DateTime, Utc};
 use events::{
     ids::{NotificationId, UserId},
     permission::Permission,
-    reaction,
+    reaction::Notifying,
     stream::Version,
-    user::{Status, UserEvent, UserState},
+    user::UserEvent,
 };
 use futures::stream;
 use platform::{
     http::{
         Problem,
         auth::Caller,
-        bodies::{EventBody, UserBody},
+        bodies::{EventBody, PreferencesBody, UserBody},
         consistency::AtLeast,
         documented::{Erasable, Guarded, Named, ReadAfter, Served, examples},
         id::Id,
@@ -31,10 +31,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    bodies,
+    bodies, get,
     sessions::{self, SessionBody},
 };
-use crate::{fresh, list::PAGE_OF_AN_EXPORT, notifications::NotificationBody, state::AppState};
+use crate::{list::PAGE_OF_AN_EXPORT, notifications::NotificationBody, state::AppState};
 
 /// Everything that is kept of one person.
 #[derive(Serialize, ToSchema)]
@@ -43,6 +43,8 @@ pub struct SubjectExport {
     exported_at: DateTime<Utc>,
     /// The person as they are now.
     user: UserBody,
+    /// Which messages they want, and when.
+    preferences: PreferencesBody,
     /// Where they are signed in.
     sessions: Vec<SessionBody>,
     /// Everything that happened to them, oldest first.
@@ -61,7 +63,8 @@ pub struct SubjectExport {
     params(("id" = Uuid, Path, description = "The user"), ReadAfter),
     responses(
         (status = 200, description = "The document", body = SubjectExport, example = json!({
-            "exported_at": "2026-01-05T00:00:00.000001Z", "user": examples::user(), "sessions": [],
+            "exported_at": "2026-01-05T00:00:00.000001Z", "user": examples::user(),
+            "preferences": examples::preferences(), "sessions": [],
             "events": [examples::event()],
             "notifications": []
         })),
@@ -78,16 +81,13 @@ pub async fn export(
     if caller.user() != id {
         caller.require(Permission::USERS_READ)?;
     }
-    let user: Option<UserState> = fresh::row(&state.users, state.context.store(), id.0, at_least.of(id.into())).await?;
-    let user = user.ok_or_else(Problem::not_found)?;
-    if user.status == Status::Erased {
-        return Err(Problem::erased());
-    }
+    let user = get::row(&state, id, &at_least).await?;
+    let preferences = json(&PreferencesBody::from(&user.preferences))?;
     let sessions = sessions::holding(&state, &user, &at_least).await?;
     let sessions: Vec<_> = sessions.into_iter().map(|row| SessionBody::new(row, caller.claims.sid)).collect();
     let body = bodies(&state, &[user], &at_least).await?.pop().ok_or_else(Problem::not_found)?;
     let (now, body, sessions) = (json(&state.context.clock.now())?, json(&body)?, json(&sessions)?);
-    let head = format!("{{\"exported_at\":{now},\"user\":{body},\"sessions\":{sessions}");
+    let head = format!("{{\"exported_at\":{now},\"user\":{body},\"preferences\":{preferences},\"sessions\":{sessions}");
     let writing = Writing { state, id, after: Version::NONE, notifications: Vec::new(), part: Part::Head(head) };
     let parts = stream::try_unfold(writing, Writing::next);
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
@@ -130,7 +130,7 @@ impl Writing {
         let commits = self.state.context.store().read::<UserEvent>(self.id.into(), range, size).await?;
         let mut text = String::new();
         for event in commits.iter().flat_map(|commit| &commit.events) {
-            self.notifications.extend(reaction::of_user(event).into_iter().map(|reaction| reaction.id));
+            self.notifications.extend(UserEvent::reaction(event).map(|reaction| reaction.id));
             if event.version > Version(1) || event.index > 0 {
                 text.push(',');
             }

@@ -61,14 +61,22 @@ pub async fn get(
 /// # Errors
 /// 404, 410, 400 or 503.
 pub async fn current(state: &AppState, id: UserId, at_least: &AtLeast) -> Result<(Version, UserBody), Problem> {
-    let user: Option<UserState> = fresh::row(&state.users, state.context.store(), id.0, at_least.of(id.into())).await?;
-    let user = user.ok_or_else(Problem::not_found)?;
-    if user.status == Status::Erased {
-        return Err(Problem::erased());
-    }
+    let user = row(state, id, at_least).await?;
     let version = user.version;
     let body = bodies(state, &[user], at_least).await?.pop().ok_or_else(Problem::not_found)?;
     Ok((version, body))
+}
+
+/// The row of one user who is not erased.
+///
+/// # Errors
+/// 404, 410, 400 or 503.
+pub async fn row(state: &AppState, id: UserId, at_least: &AtLeast) -> Result<UserState, Problem> {
+    let user: Option<UserState> = fresh::row(&state.users, state.context.store(), id.0, at_least.of(id.into())).await?;
+    match user.ok_or_else(Problem::not_found)? {
+        user if user.status == Status::Erased => Err(Problem::erased()),
+        user => Ok(user),
+    }
 }
 
 async fn as_of_then(

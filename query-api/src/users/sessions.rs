@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use events::{
     ids::{SessionId, UserId},
     permission::Permission,
-    user::{Status, UserState},
+    user::UserState,
 };
 use platform::{
     http::{
@@ -20,7 +20,8 @@ use platform::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{fresh, state::AppState};
+use super::get;
+use crate::state::AppState;
 
 /// The newest sessions that are shown: more than one person has devices, few enough for one answer.
 const MOST: u16 = 100;
@@ -100,11 +101,7 @@ pub async fn sessions(
 }
 
 async fn list(state: &AppState, caller: &Caller, id: UserId, at_least: &AtLeast) -> Result<SessionList, Problem> {
-    let user: Option<UserState> = fresh::row(&state.users, state.context.store(), id.0, at_least.of(id.into())).await?;
-    let user = user.ok_or_else(Problem::not_found)?;
-    if user.status == Status::Erased {
-        return Err(Problem::erased());
-    }
+    let user = get::row(state, id, at_least).await?;
     let items = holding(state, &user, at_least).await?;
     Ok(SessionList { items: items.into_iter().map(|row| SessionBody::new(row, caller.claims.sid)).collect() })
 }

@@ -16,6 +16,11 @@ pub fn user() -> Value {
     })
 }
 
+/// Which messages a user wants, and when.
+pub fn preferences() -> Value {
+    json!({ "muted": ["access"], "quiet_hours": { "from": "22:00", "to": "07:30" } })
+}
+
 /// A role.
 pub fn role() -> Value {
     json!({

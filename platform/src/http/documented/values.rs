@@ -129,6 +129,29 @@ pub enum RoleStatus {
     Retired,
 }
 
+/// What messages are about: that there is an account, its security, and what one may do.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case", example = "access")]
+pub enum MessageCategory {
+    /// That there is an account, and how to get into it. Cannot be muted.
+    Account,
+    /// One-time codes, and what somebody must know whose account another may have taken. Cannot be muted.
+    Security,
+    /// What one may do.
+    Access,
+}
+
+/// A time of day on the user's own clock, in 24 hours.
+#[derive(ToSchema)]
+#[schema(
+    format = "time-of-day",
+    min_length = 5,
+    max_length = 5,
+    pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    example = "21:00"
+)]
+pub struct TimeOfDay(#[expect(dead_code, reason = "read by the document only")] String);
+
 /// Who did it: a user, the system, or the provider of text messages.
 #[derive(ToSchema)]
 #[schema(

@@ -1,0 +1,129 @@
+//! The devices that a user has signed in with: a sign-in with another one is told to them.
+//!
+//! What lies in table `credentials` is a MAC of each device's name, so it says nothing of the devices, and it is deleted with
+//! the user. A device is known by what it calls itself, its version numbers left out: an update makes no new device. Somebody
+//! who lies about it is not found out by this; it is there for the thief who does not think of it.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Delete, TransactWriteItem},
+};
+use chrono::TimeDelta;
+use events::ids::UserId;
+use platform::{
+    clock::Clock,
+    crypto::MacKey,
+    store::{StoreError, unavailable},
+    tables::{CREDENTIALS, Names},
+};
+
+/// Devices that are remembered of one user, the newest ones.
+const MOST: usize = 20;
+
+/// How long they are remembered after the last new one.
+const REMEMBERED_FOR: TimeDelta = TimeDelta::days(400);
+
+/// The devices of one stage. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Devices {
+    client: Client,
+    table: String,
+    key: MacKey,
+    clock: Clock,
+}
+
+/// What is known of the device of a sign-in.
+#[derive(Debug)]
+pub struct Met {
+    user: UserId,
+    device: String,
+    known: Vec<String>,
+}
+
+impl Met {
+    /// Whether the user has signed in before, and never with such a device.
+    pub fn is_new(&self) -> bool {
+        !self.known.is_empty() && !self.is_known()
+    }
+
+    fn is_known(&self) -> bool {
+        self.known.contains(&self.device)
+    }
+}
+
+impl Devices {
+    /// Those of one stage.
+    pub fn new(client: Client, names: &Names, key: MacKey, clock: Clock) -> Self {
+        Self { client, table: names.table(&CREDENTIALS), key, clock }
+    }
+
+    /// Looks a device up by what it calls itself. All that say nothing are one device.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn meet(&self, user: UserId, name: Option<&str>) -> Result<Met, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).key("user", key_of(user)).consistent_read(true);
+        let item = get.send().await.map_err(unavailable)?.item.unwrap_or_default();
+        let known = item.get("devices").and_then(|devices| devices.as_l().ok()).into_iter().flatten();
+        let known = known.filter_map(|device| device.as_s().ok().cloned()).collect();
+        let name = without_versions(name.unwrap_or_default());
+        let device = self.key.tag(&[b"device", user.0.as_bytes(), name.as_bytes()]);
+        Ok(Met { user, device, known })
+    }
+
+    /// Remembers a device that was not known. Of two that come at the same moment one is remembered, and the other is told
+    /// once more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn remember(&self, met: Met) -> Result<(), StoreError> {
+        if met.is_known() {
+            return Ok(());
+        }
+        let forgotten = (met.known.len() + 1).saturating_sub(MOST);
+        let devices = met.known.into_iter().skip(forgotten).chain([met.device]).map(AttributeValue::S);
+        let until = (self.clock.now() + REMEMBERED_FOR).timestamp();
+        let item = HashMap::from([
+            ("user".to_owned(), key_of(met.user)),
+            ("devices".to_owned(), AttributeValue::L(devices.collect())),
+            ("expires_at".to_owned(), AttributeValue::N(until.to_string())),
+        ]);
+        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// The action that forgets a user's devices, for the transaction of the commit that erases them.
+    ///
+    /// # Errors
+    /// Only if the action cannot be built.
+    pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.table).key("user", key_of(user));
+        Ok(TransactWriteItem::builder().delete(delete.build()?).build())
+    }
+}
+
+fn key_of(user: UserId) -> AttributeValue {
+    AttributeValue::S(format!("{user}#devices"))
+}
+
+fn without_versions(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_ascii_digit() && *letter != '.').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_makes_no_new_device() {
+        let firefox =
+            |version: &str| format!("Mozilla/5.0 (X11; Linux x86_64; rv:{version}) Gecko/20100101 Firefox/{version}");
+        assert_eq!(without_versions(&firefox("140.0")), without_versions(&firefox("141.0.2")));
+        assert_ne!(
+            without_versions(&firefox("140.0")),
+            without_versions("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)")
+        );
+    }
+}
