@@ -70,6 +70,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(roles::create::create))
         .routes(routes!(roles::change::change, roles::retire::retire))
         .routes(routes!(webhooks::receipt::receipt))
+        .routes(routes!(webhooks::profile::profile))
 }
 
 #[cfg(test)]

@@ -51,6 +51,10 @@ id! {
     SessionId
 }
 id! {
+    /// A telephone number: says nothing of its digits.
+    NumberId
+}
+id! {
     /// One event.
     EventId
 }

@@ -13,6 +13,7 @@ pub mod event;
 pub mod harness;
 pub mod ids;
 pub mod notification;
+pub mod number;
 pub mod permission;
 pub mod reaction;
 pub mod role;

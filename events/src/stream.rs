@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::{NotificationId, RoleId, SessionId, UserId};
+use crate::ids::{NotificationId, NumberId, RoleId, SessionId, UserId};
 
 /// What kind of entity a stream is the history of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,11 +19,13 @@ pub enum Category {
     Notification,
     /// A session.
     Session,
+    /// A telephone number.
+    Number,
 }
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 4] = [Self::User, Self::Role, Self::Notification, Self::Session];
+    pub const ALL: [Self; 5] = [Self::User, Self::Role, Self::Notification, Self::Session, Self::Number];
 
     /// The category as it stands in a stream's name.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Category {
             Self::Role => "role",
             Self::Notification => "notification",
             Self::Session => "session",
+            Self::Number => "number",
         }
     }
 }
@@ -94,6 +97,7 @@ stream_of!(UserId, User);
 stream_of!(RoleId, Role);
 stream_of!(NotificationId, Notification);
 stream_of!(SessionId, Session);
+stream_of!(NumberId, Number);
 
 /// How many commits a stream has: 1, 2, 3, … without a hole; 0 for a stream that has none yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ use crate::{
     commit::{CommittedEvent, StoredCommit},
     event::{EventData, StoredEvent},
     notification::NotificationEvent,
+    number::NumberEvent,
     role::RoleEvent,
     session::SessionEvent,
     stream::{Category, StreamId, Version},
@@ -214,6 +215,7 @@ fn is_known(category: Category, event: &StoredEvent) -> bool {
         Category::Role => RoleEvent::knows,
         Category::Notification => NotificationEvent::knows,
         Category::Session => SessionEvent::knows,
+        Category::Number => NumberEvent::knows,
     };
     knows(&event.kind, event.schema)
 }

@@ -8,6 +8,7 @@ use crate::{
     codes::CodeKey,
     crypto::{Keyring, Secrets, SecretsError, SecretsSource},
     http::auth::Authenticator,
+    numbers::Numbers,
     rights::Rights,
     rows::Generations,
     settings::Settings,
@@ -31,6 +32,8 @@ pub struct Context {
     pub roles: Streams<Role>,
     /// Notifications.
     pub notifications: Streams<Notification>,
+    /// Which telephone numbers want no messages.
+    pub numbers: Numbers,
     /// The copy of the rights; someone has to [`Rights::poll`] it.
     pub rights: Rights,
     /// Which rows of the read models are read.
@@ -82,7 +85,8 @@ impl Context {
             clock,
             users: Streams::new(store.clone()),
             roles: Streams::new(store.clone()),
-            notifications: Streams::new(store),
+            notifications: Streams::new(store.clone()),
+            numbers: Numbers::new(Streams::new(store), secrets.digests()?),
             rights,
             generations,
             codes: CodeKey::new(secrets.digests()?),

@@ -7,6 +7,7 @@ pub mod context;
 pub mod crypto;
 pub mod http;
 pub mod lifecycle;
+pub mod numbers;
 pub mod rights;
 pub mod rows;
 pub mod sessions;

@@ -2,6 +2,7 @@
 //!
 //! The dispatcher, the webhook endpoint and the local stand-in share these types, so that none of them can drift.
 
+pub mod address;
 pub mod receipt;
 pub mod signature;
 pub mod wire;

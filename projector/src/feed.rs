@@ -186,7 +186,7 @@ impl Feed {
             Category::User => self.0.users.bring_to(self, &model(&USERS), &commits).await?,
             Category::Role => self.0.roles.bring_to(self, &model(&ROLES), &commits).await?,
             Category::Notification => self.0.notifications.bring_to(self, &model(&NOTIFICATIONS), &commits).await?,
-            Category::Session => (),
+            Category::Session | Category::Number => (),
         }
         unreadable.map_or(Ok(()), Err)
     }
@@ -205,7 +205,7 @@ impl Feed {
                 let opened = self.0.store.open::<SessionEvent>(commit).await?;
                 self.0.reactions.react(&opened.events, Some(reason)).await
             }
-            Category::Role | Category::Notification => Ok(0),
+            Category::Role | Category::Notification | Category::Number => Ok(0),
         }
     }
 
@@ -237,7 +237,7 @@ impl Feed {
                 let events = self.0.store.open::<SessionEvent>(commit).await.map_err(unreadable)?.events;
                 self.0.reactions.react(&events, None).await?;
             }
-            Category::Role | Category::Notification => (),
+            Category::Role | Category::Notification | Category::Number => (),
         }
         Ok(())
     }

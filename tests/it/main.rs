@@ -39,3 +39,4 @@ mod throttle;
 mod trace;
 mod trip;
 mod verify;
+mod webhooks;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, PASSWORD, TestWorld, new_user, send};
 
 /// For everybody.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "login",
     "send_login_code",
     "refresh",
@@ -19,6 +19,7 @@ const PUBLIC: [&str; 9] = [
     "jwks",
     "issuer_metadata",
     "telnyx_receipt",
+    "telnyx_profile",
 ];
 
 /// For whoever has a token, about themselves.

@@ -85,6 +85,19 @@ const ASK_ADDRESS: Rule =
 const CODES_TO_PHONE: Rule =
     Rule::Quota(Quota { name: "codes-to-phone", per_window: 6, window: TimeDelta::hours(1), told: false });
 
+/// Codes to one block of 10,000 numbers that follow each other. Who is paid for messages that arrive (toll fraud) holds whole
+/// blocks and asks for codes to one number after the other; the people of one company live in many blocks.
+const CODES_TO_BLOCK: Rule =
+    Rule::Quota(Quota { name: "codes-to-block", per_window: 30, window: TimeDelta::minutes(10), told: false });
+
+/// Codes to all numbers of one country: what ten thousand people ask for who begin their day within three hours, and no
+/// more than some $25 in an hour. What is spent in a day is bounded by the dispatchers.
+const CODES_TO_COUNTRY: Rule =
+    Rule::Quota(Quota { name: "codes-to-country", per_window: 3_000, window: TimeDelta::hours(1), told: false });
+
+/// Last digits of a number that tell its subscriber from the others of the block.
+const SUBSCRIBER_DIGITS: usize = 4;
+
 /// Codes shown with one name. Each code allows ten guesses by itself; this bounds the work.
 const SHOW_ACCOUNT: Rule =
     Rule::Quota(Quota { name: "show-account", per_window: 30, window: TimeDelta::minutes(10), told: true });
@@ -151,7 +164,15 @@ pub(super) fn show_code(throttle: &Throttle, name: Option<&Claim>, client: &Clie
 
 /// By what sending a code counts.
 pub(super) fn codes_to(throttle: &Throttle, phone: &Phone) -> Counters {
-    Counters { own: None, shared: vec![throttle.counter(CODES_TO_PHONE, &[phone.as_str().as_bytes()])] }
+    let number = phone.as_str().as_bytes();
+    let block = &number[..number.len().saturating_sub(SUBSCRIBER_DIGITS)];
+    let country = phone.country().unwrap_or_default();
+    let shared = vec![
+        throttle.counter(CODES_TO_PHONE, &[number]),
+        throttle.counter(CODES_TO_BLOCK, &[block]),
+        throttle.counter(CODES_TO_COUNTRY, &[country.as_bytes()]),
+    ];
+    Counters { own: None, shared }
 }
 
 fn by_name_and_address(

@@ -1,18 +1,14 @@
 //! `POST /v1/webhooks/telnyx/{notification_id}?attempt=n`
 
 use axum::{
-    body::Bytes,
-    extract::{
-        Query, State,
-        rejection::{BytesRejection, QueryRejection},
-    },
-    http::{HeaderMap, StatusCode},
+    extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
 };
 use events::{
     decider::Decider,
     envelope::Actor,
     ids::NotificationId,
-    notification::{Notification, NotificationCommand, NotificationRefusal, NotificationState, Receipt},
+    notification::{Notification, NotificationCommand, NotificationRefusal, NotificationState},
 };
 use platform::{
     http::{
@@ -22,13 +18,14 @@ use platform::{
     },
     store::{ExecuteError, Folded, Intent},
     telnyx::{
+        address::WebhookAddress,
         receipt::receipt_of,
-        signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER},
-        wire::{EventType, Webhook},
+        wire::{EventType, Message, Webhook},
     },
 };
 use serde::Deserialize;
 
+use super::{in_time, signed::Signed};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
     state::AppState,
@@ -73,45 +70,42 @@ pub struct Attempt {
 )]
 pub async fn receipt(
     State(state): State<AppState>,
-    Id(id): Id<NotificationId>,
+    Id(notification): Id<NotificationId>,
     attempt: Result<Query<Attempt>, QueryRejection>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Signed(webhook): Signed,
 ) -> Result<StatusCode, Problem> {
-    let body =
-        body.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"))?;
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let now = state.context.clock.now();
-    state.telnyx_keys.verify(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), &body, now).map_err(|error| {
-        tracing::warn!(reason = %error, "a webhook was refused");
-        Problem::new(StatusCode::UNAUTHORIZED, "invalid-signature", "The signature does not hold")
-    })?;
     let Ok(Query(Attempt { attempt })) = attempt else {
         return Err(Problem::bad_request("invalid-query", "The query string cannot be read"));
     };
-    let webhook: Webhook = serde_json::from_slice(&body)
-        .map_err(|_| Problem::bad_request("malformed-json", "The body is not a webhook"))?;
-    let Some((provider_id, receipt)) = read(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
-    let command = NotificationCommand::Receive { attempt, provider_id, receipt };
-    record(&state, id, command).await
+    let at = WebhookAddress { notification, attempt };
+    let Some(message) = news_of(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
+    // The address is not signed, but is repeated in what is: whoever has seen one webhook cannot send it again to another
+    // notification.
+    if message.webhook_url.as_deref().is_some_and(|url| WebhookAddress::read(url) != Some(at)) {
+        tracing::warn!(%notification, attempt, "a webhook of another message came to this one's address");
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    in_time(Box::pin(record(&state, at, message))).await
 }
 
-/// What a webhook says of which message; nothing when it is of a kind that moves no notification.
-fn read(webhook: &Webhook) -> Option<(String, Receipt)> {
+/// The message of ours that a webhook tells of; nothing when it is of a kind that moves none.
+pub(super) fn news_of(webhook: &Webhook) -> Option<Message> {
     match webhook.data.event_type {
-        EventType::Sent | EventType::Finalized => {
-            let message = webhook.data.message().ok()?;
-            let receipt = receipt_of(&message)?;
-            Some((message.id, receipt))
-        }
-        _ => None,
+        EventType::Sent | EventType::Finalized => webhook.data.message().ok(),
+        EventType::Received | EventType::Other => None,
     }
 }
 
-async fn record(state: &AppState, id: NotificationId, command: NotificationCommand) -> Result<StatusCode, Problem> {
+/// Records what became of a message.
+///
+/// # Errors
+/// 409 or 503.
+pub(super) async fn record(state: &AppState, at: WebhookAddress, message: Message) -> Result<StatusCode, Problem> {
+    let Some(receipt) = receipt_of(&message) else { return Ok(StatusCode::NO_CONTENT) };
+    let command = NotificationCommand::Receive { attempt: at.attempt, provider_id: message.id, receipt };
     let intent = Intent::of(metadata(Actor::Telnyx, None));
     let decide = |folded: &Folded<Option<NotificationState>>| Ok(Notification::decide(&folded.state, command.clone())?);
-    match state.context.notifications.execute(id.into(), &intent, decide).await {
+    match state.context.notifications.execute(at.notification.into(), &intent, decide).await {
         // A receipt for what we never sent is acknowledged: repeating it would not help.
         Ok(_) | Err(ExecuteError::Refused(Refused::Rule(NotificationRefusal::NotFound))) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(problem(error, nothing_taken)),

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::{EventData, StoredEvent};
-use crate::{notification::NotificationEvent, role::RoleEvent, session::SessionEvent, user::UserEvent};
+use crate::{
+    notification::NotificationEvent, number::NumberEvent, role::RoleEvent, session::SessionEvent, user::UserEvent,
+};
 
 /// A type and a schema.
 type Shape = (String, u32);
@@ -28,7 +30,7 @@ fn read<E: EventData>() -> impl Iterator<Item = Shape> {
 
 fn all_read() -> BTreeSet<Shape> {
     let all = read::<UserEvent>().chain(read::<RoleEvent>()).chain(read::<SessionEvent>());
-    all.chain(read::<NotificationEvent>()).collect()
+    all.chain(read::<NotificationEvent>()).chain(read::<NumberEvent>()).collect()
 }
 
 fn fixture(shape: &Shape) -> Option<StoredEvent> {
@@ -57,6 +59,7 @@ fn every_shape_has_a_fixture_and_reads() {
     every_shape_reads::<RoleEvent>();
     every_shape_reads::<SessionEvent>();
     every_shape_reads::<NotificationEvent>();
+    every_shape_reads::<NumberEvent>();
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn what_is_written_the_last_release_could_read() {
     let text = fs::read_to_string(path).unwrap();
     let released: BTreeSet<&str> = text.lines().collect();
     let now = written::<UserEvent>().chain(written::<RoleEvent>()).chain(written::<SessionEvent>());
-    for (kind, schema) in now.chain(written::<NotificationEvent>()) {
+    for (kind, schema) in now.chain(written::<NotificationEvent>()).chain(written::<NumberEvent>()) {
         let line = format!("{kind} {schema}");
         assert!(released.contains(line.as_str()), "{line} is written, but the last release cannot read it");
     }

@@ -13,6 +13,7 @@ pub fn receipt_of(message: &Message) -> Option<Receipt> {
         DeliveryStatus::SendingFailed | DeliveryStatus::DeliveryFailed | DeliveryStatus::Expired => {
             Some(Receipt::Failed(code()))
         }
+        DeliveryStatus::DeliveryUnconfirmed => Some(Receipt::Unconfirmed),
         _ => None,
     }
 }

@@ -60,6 +60,9 @@ impl Judge {
         if to.country().is_none_or(|country| !self.countries.contains(&country)) {
             return never("country-not-allowed");
         }
+        if self.context.numbers.is_opted_out(&to).await? {
+            return never("opted-out");
+        }
         if let Some(end) = quiet::until(template, &user, now) {
             return Ok(Err(until("quiet-hours", end)));
         }

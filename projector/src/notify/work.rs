@@ -1,5 +1,7 @@
 //! What one notification needs next: to be sent, to be looked for, or to be concluded.
 
+use std::error::Error;
+
 use chrono::TimeDelta;
 use events::{
     decider::Decider,
@@ -9,11 +11,14 @@ use events::{
         Delivery, Notification, NotificationCommand, NotificationDeferred, NotificationEvent, NotificationRefusal,
         NotificationState, Withheld,
     },
+    number::{NumberCommand, NumberRefusal, Source, Wish},
+    values::Phone,
 };
 use platform::{
     context::Context,
     lifecycle::Shutdown,
     store::{ExecuteError, Executed, Folded, Intent, StoreError},
+    telnyx::address::WebhookAddress,
 };
 
 use super::{
@@ -106,36 +111,44 @@ impl Worker {
         // From here on nothing may fail before the request but what is certain not to have been sent.
         let attempt = sending.attempt;
         let webhook_url = self.webhook_url(it.id, attempt);
-        let message = Outgoing { id: it.id, attempt, to, text, webhook_url };
+        let message = Outgoing { id: it.id, attempt, to: to.clone(), text, webhook_url };
         let sent = self.telnyx.send(message, || self.context.clock.now()).await;
         let outcome = sent.outcome.clone();
         tracing::info!(notification = %it.id, attempt, outcome = outcome.name(), "a notification was tried");
         let concluded = self.settle(it, NotificationCommand::Conclude { attempt, outcome }).await;
         if let Some(consequence) = &sent.consequence
-            && let Err(error) = self.draw(it, consequence).await
+            && let Err(error) = self.draw(it, &to, consequence).await
         {
-            tracing::warn!(notification = %it.id, error = &error as &dyn std::error::Error, "what an answer means for others was not kept");
+            tracing::warn!(notification = %it.id, error = &*error as &dyn Error, "what an answer means for others was not kept");
         }
         concluded
     }
 
     /// Where the provider tells what became of a try.
     pub(super) fn webhook_url(&self, id: NotificationId, attempt: u32) -> String {
-        format!("{}/v1/webhooks/telnyx/{id}?attempt={attempt}", self.public_url)
+        WebhookAddress { notification: id, attempt }.url(&self.public_url)
     }
 
-    async fn draw(&self, it: &NotificationState, consequence: &Consequence) -> Result<(), StoreError> {
+    async fn draw(
+        &self,
+        it: &NotificationState,
+        to: &Phone,
+        consequence: &Consequence,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         match consequence {
-            Consequence::Works => self.pacer.worked().await,
-            Consequence::HoldBack(until) => self.pacer.hold_back(*until).await,
-            Consequence::Stop(scope, stopped) => self.pacer.stop(*scope, stopped).await,
-            // The provider keeps the list: it refuses the next message to this number just the same.
-            Consequence::OptedOut => Ok(()),
+            Consequence::Works => self.pacer.worked().await?,
+            Consequence::HoldBack(until) => self.pacer.hold_back(*until).await?,
+            Consequence::Stop(scope, stopped) => self.pacer.stop(*scope, stopped).await?,
+            Consequence::OptedOut => {
+                let wish = Wish { source: Source::Provider, said_at: self.context.clock.now() };
+                let command = NumberCommand::OptOut(wish);
+                self.context.numbers.record::<NumberRefusal>(to, command, metadata(it)).await?;
+            }
             Consequence::Alarm(code) => {
                 tracing::error!(alarm = "message-refused", notification = %it.id, template = it.template, code, "the provider refuses a message for a reason that somebody has to mend");
-                Ok(())
             }
         }
+        Ok(())
     }
 
     async fn withhold(&self, it: &NotificationState, withheld: Withheld) -> Result<Done, WorkError> {
@@ -149,7 +162,7 @@ impl Worker {
 
     /// Its own data cannot be read: trying again does not help.
     async fn give_up(&self, it: &NotificationState, error: &StoreError) -> Result<Done, WorkError> {
-        tracing::error!(alarm = "notification-dead", notification = %it.id, error = error as &dyn std::error::Error, "a notification cannot be sent");
+        tracing::error!(alarm = "notification-dead", notification = %it.id, error = error as &dyn Error, "a notification cannot be sent");
         self.settle(it, NotificationCommand::GiveUp(UNREADABLE)).await
     }
 

@@ -141,7 +141,7 @@ impl Audit {
             Category::User => self.row(&self.users, stream, applied_until).await?,
             Category::Role => self.row(&self.roles, stream, applied_until).await?,
             Category::Notification => self.row(&self.notifications, stream, applied_until).await?,
-            Category::Session => true,
+            Category::Session | Category::Number => true,
         };
         self.counted.streams.fetch_add(1, Ordering::Relaxed);
         if can_be_folded {

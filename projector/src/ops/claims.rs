@@ -10,6 +10,7 @@ use events::{
     checkpoint::Head,
     claim::GuardedSet,
     notification::Notification,
+    number::Number,
     role::Role,
     session::Session,
     stream::{Category, StreamId, Version},
@@ -228,6 +229,7 @@ async fn holdings(context: &Context, stream: StreamId) -> Result<Result<Holdings
         Category::Role => context.store().holdings::<Role>(stream).await,
         Category::Notification => context.store().holdings::<Notification>(stream).await,
         Category::Session => context.store().holdings::<Session>(stream).await,
+        Category::Number => context.store().holdings::<Number>(stream).await,
     };
     match held {
         Err(error) if error.is_outage() => Err(error),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dev::{engines::Engines, ports::Ports, seed};
-use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings};
+use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings, telnyx::signature::SigningKey};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -18,6 +18,8 @@ pub struct Behind {
     pub query_api: Client,
     /// Where command-api listens; the port outlives its crashes.
     pub listener: std::net::TcpListener,
+    /// A key of Telnyx beside the stand-in's own.
+    pub telnyx: SigningKey,
     serving: JoinHandle<anyhow::Result<()>>,
     shutdown: Shutdown,
     engines: Engines,
@@ -34,7 +36,9 @@ impl Behind {
         let command_api = Client::new(&format!("http://{}", listener.local_addr().unwrap()));
 
         let settings = settings(&engines, directory.path(), &commands);
-        let serving = serve_commands(&listener, settings, &engines, &shutdown, true).await;
+        let telnyx = SigningKey::generate().unwrap();
+        let keys = vec![engines.telnyx_public_key(), telnyx.public_key()];
+        let serving = serve_commands(&listener, settings, keys, &shutdown, true).await;
         let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen = second.local_addr().unwrap();
         let query_api = Client::new(&format!("http://{listen}"));
@@ -47,14 +51,15 @@ impl Behind {
         command_api.get_until("/readyz", |answer| answer.status.is_success()).await;
         let command_api = command_api.sign_in(seed::ADMINISTRATOR, PASSWORD).await;
         let query_api = query_api.with_token(command_api.token());
-        Self { commands, queries, command_api, query_api, listener, serving, shutdown, engines, directory }
+        Self { commands, queries, command_api, query_api, listener, telnyx, serving, shutdown, engines, directory }
     }
 
     /// Ends command-api in the middle of whatever it does, and starts it again.
     pub async fn crash(&mut self) {
         self.serving.abort();
         let settings = settings(&self.engines, self.directory.path(), &self.commands);
-        self.serving = serve_commands(&self.listener, settings, &self.engines, &self.shutdown, false).await;
+        let keys = vec![self.engines.telnyx_public_key(), self.telnyx.public_key()];
+        self.serving = serve_commands(&self.listener, settings, keys, &self.shutdown, false).await;
     }
 
     /// Everything in these tables, past the proxies: item by item, in an order of their own.
@@ -67,6 +72,11 @@ impl Behind {
         }
         all.sort_by_cached_key(|item| format!("{item:?}"));
         all
+    }
+
+    /// The settings of a part that stands behind no proxy.
+    pub fn settings(&self) -> Settings {
+        self.engines.settings(self.directory.path(), "http://127.0.0.1:1")
     }
 
     /// Ends everything.
@@ -84,7 +94,7 @@ fn settings(engines: &Engines, data: &std::path::Path, proxy: &Faults) -> Settin
 async fn serve_commands(
     listener: &std::net::TcpListener,
     settings: Settings,
-    engines: &Engines,
+    telnyx_public_keys: Vec<String>,
     shutdown: &Shutdown,
     first: bool,
 ) -> JoinHandle<anyhow::Result<()>> {
@@ -94,7 +104,7 @@ async fn serve_commands(
     let config = command_api::config::Config {
         settings,
         listen: listener.local_addr().unwrap(),
-        telnyx_public_keys: vec![engines.telnyx_public_key()],
+        telnyx_public_keys,
         client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
     };
     let state = command_api::state::AppState::open(&config, Clock::system()).await.unwrap();

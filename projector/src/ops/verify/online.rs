@@ -4,6 +4,7 @@ use aws_lc_rs::signature::KeyPair;
 use events::{
     checkpoint::Head,
     notification::Notification,
+    number::Number,
     role::Role,
     session::Session,
     stream::{Category, StreamId},
@@ -123,6 +124,7 @@ async fn carried_state(context: &Context, stream: StreamId) -> Result<Result<Car
         Category::Role => store.check_carried::<Role>(stream).await,
         Category::Notification => store.check_carried::<Notification>(stream).await,
         Category::Session => store.check_carried::<Session>(stream).await,
+        Category::Number => store.check_carried::<Number>(stream).await,
     };
     match states {
         Err(error) if error.is_outage() => Err(error),

@@ -124,7 +124,7 @@ async fn standing(context: &Context, views: &Views, stream: StreamId) -> Result<
         Category::User => standing_in(context, &views.users, stream).await,
         Category::Role => standing_in(context, &views.roles, stream).await,
         Category::Notification => standing_in(context, &views.notifications, stream).await,
-        Category::Session => Ok(Standing::Equal),
+        Category::Session | Category::Number => Ok(Standing::Equal),
     }
 }
 
