@@ -3,11 +3,14 @@
 //! It validates as Telnyx does, signs its webhooks, and, like Telnyx, knows no idempotency key for messages: two
 //! requests are two messages. What it accepted and which webhooks are still owed is on disk before it answers.
 
+mod account;
 mod control;
 mod delivery;
 mod faults;
 mod key;
+mod lists;
 mod messages;
+mod query;
 mod refusal;
 mod rules;
 mod store;
@@ -26,12 +29,17 @@ use axum::{
 };
 use platform::{clock::Clock, telnyx::signature::SigningKey};
 use secrecy::SecretString;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    task::JoinHandle,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::serve::Server;
+use account::Account;
+use delivery::Delivery;
 use faults::Faults;
-use store::Store;
+use store::{Store, Timer};
 
 /// The ledger's file in the data directory.
 const FILE: &str = "telnyx-standin.sqlite";
@@ -52,16 +60,30 @@ pub struct Standin {
 struct State {
     store: Store,
     faults: Mutex<Faults>,
+    account: Mutex<Account>,
     clock: Clock,
     api_key: SecretString,
     signing_key: SigningKey,
-    /// Wakes the delivery: a webhook is owed that was not before.
-    owed: Notify,
+    /// Posts the webhooks.
+    client: reqwest::Client,
+    /// The way to the delivery, for webhooks that are owed and were not before.
+    owed: UnboundedSender<Timer>,
 }
 
 impl State {
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves webhooks to the delivery. Once it has ended, they are sent after the next start.
+    fn owe(&self, timers: impl IntoIterator<Item = Timer>) {
+        for timer in timers {
+            let _ = self.owed.send(timer);
+        }
     }
 }
 
@@ -80,11 +102,13 @@ impl Standin {
         let signing_key = key::load_or_create(data).context("the stand-in's key")?;
         let store = Store::open(data.join(FILE)).await.context("the stand-in's ledger")?;
         let public_key = signing_key.public_key();
-        let state =
-            Arc::new(State { store, faults: Mutex::default(), clock, api_key, signing_key, owed: Notify::new() });
-        let server = Server::start(listener, &router(Arc::clone(&state)))?;
+        let (owed, owing) = unbounded_channel();
+        let faults = Mutex::default();
+        let (account, client) = (Mutex::default(), delivery::client()?);
+        let state = Arc::new(State { store, faults, account, clock, api_key, signing_key, client, owed });
+        let delivery = Delivery::resume(Arc::clone(&state), owing).await.context("the webhooks that are owed")?;
+        let server = Server::start(listener, &router(state))?;
         let stop = CancellationToken::new();
-        let delivery = delivery::Delivery::new(state)?;
         let delivery = tokio::spawn(delivery.run(stop.clone()));
         Ok(Self { server, public_key, stop: stop.drop_guard(), delivery })
     }
@@ -113,9 +137,12 @@ fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/v2/messages", post(messages::send))
         .route("/v2/messages/{id}", get(messages::read))
+        .route("/v2/detail_records", get(lists::records))
+        .route("/v2/messaging_optouts", get(lists::opt_outs))
         .route("/v2/public_key", get(messages::public_key))
         .route("/_standin/messages", get(control::ledger))
         .route("/_standin/faults", get(control::faults).put(control::set_faults).delete(control::clear_faults))
+        .route("/_standin/account", get(control::account).put(control::set_account))
         .route("/_standin/inbound", post(control::inbound))
         .fallback(refusal::no_such_route)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

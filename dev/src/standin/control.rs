@@ -16,9 +16,10 @@ use serde_json::json;
 
 use super::{
     State,
+    account::{Account, Rules},
     delivery::Plan,
     faults::{Faults, WebhookFaults},
-    messages::party,
+    messages::{party, to_its_end},
     refusal::Refusal,
     rules::{is_e164, is_web_address, parse},
     store::{Addresses, LedgerItem, Step},
@@ -57,6 +58,21 @@ pub(super) async fn clear_faults(Shared(state): Shared<Arc<State>>) -> StatusCod
     StatusCode::NO_CONTENT
 }
 
+/// `GET /_standin/account`: the account's rules, with the balance that is left.
+pub(super) async fn account(Shared(state): Shared<Arc<State>>) -> Json<Rules> {
+    Json(state.account().rules().clone())
+}
+
+/// `PUT /_standin/account`: sets all rules; one that is left out is off. What was used so far is forgotten.
+pub(super) async fn set_account(Shared(state): Shared<Arc<State>>, body: Bytes) -> Result<Json<Rules>, Refusal> {
+    let rules: Rules = parse(&body)?;
+    if let Some(mistake) = rules.mistake() {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "10015").because(mistake));
+    }
+    *state.account() = Account::under(rules.clone());
+    Ok(Json(rules))
+}
+
 /// A message to one of our numbers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +86,10 @@ pub(super) struct Inbound {
 
 /// `POST /_standin/inbound`: somebody writes to one of our numbers; a `message.received` goes to `webhook_url`.
 pub(super) async fn inbound(Shared(state): Shared<Arc<State>>, body: Bytes) -> Result<Response, Refusal> {
+    to_its_end(take_in(state, body)).await
+}
+
+async fn take_in(state: Arc<State>, body: Bytes) -> Result<Response, Refusal> {
     let inbound: Inbound = parse(&body)?;
     let bad = |pointer| Refusal::new(StatusCode::BAD_REQUEST, "10015").at(pointer);
     if !is_e164(&inbound.from) {
@@ -79,12 +99,15 @@ pub(super) async fn inbound(Shared(state): Shared<Arc<State>>, body: Bytes) -> R
         return Err(bad("/webhook_url"));
     }
     let autoresponse = autoresponse(&inbound.text);
+    let now = state.clock.now();
     match autoresponse {
-        Some("STOP") => state.store.opt_out(inbound.from.clone(), true).await?,
-        Some("START") => state.store.opt_out(inbound.from.clone(), false).await?,
+        Some("STOP") => {
+            let keyword = inbound.text.trim().to_ascii_uppercase();
+            state.store.opt_out(inbound.from.clone(), inbound.to.clone(), keyword, now).await?;
+        }
+        Some("START") => state.store.opt_in(inbound.from.clone()).await?,
         _ => (),
     }
-    let now = state.clock.now();
     let segments = segments(&inbound.text);
     let message = Message {
         id: state.clock.new_id().to_string(),
@@ -106,9 +129,8 @@ pub(super) async fn inbound(Shared(state): Shared<Arc<State>>, body: Bytes) -> R
     let addresses = Addresses { webhook: Some(inbound.webhook_url), failover: None };
     let at_once = Plan { occurs_at: now, due: now };
     let steps = vec![(Step::Received, state.clock.new_id(), at_once)];
-    let accepted = state.store.accept(message.clone(), addresses, steps, WebhookFaults::default());
-    accepted.await?;
-    state.owed.notify_one();
+    let owed = state.store.accept(message.clone(), addresses, steps, WebhookFaults::default()).await?;
+    state.owe(owed);
     Ok((StatusCode::ACCEPTED, Json(SendResponse { data: message })).into_response())
 }
 

@@ -1,13 +1,19 @@
 //! What the stand-in is told to do wrong.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
 
+/// The longest that a knob may slow an answer down: longer than any client of ours waits, shorter than an idle connection
+/// lasts.
+const LONGEST_MS: u32 = 60_000;
+
 /// The knobs. Counts run down with each request that they hit; the rest stays until it is changed.
 ///
-/// A request meets at most one of them, in the order in which they stand here. They are in memory only.
+/// A request meets at most one of those with counts, in the order in which they stand here. They are in memory only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Faults {
@@ -19,6 +25,12 @@ pub(super) struct Faults {
     accept_then_drop: u32,
     /// The next accepted requests are answered with 500.
     accept_then_500: u32,
+    /// The next answers of accepted requests begin at once and take their time to end.
+    slow_body: Option<SlowBody>,
+    /// Milliseconds that every answer to a send takes longer, refusals too.
+    latency_ms: u32,
+    /// That a message was sent is told before its request is answered.
+    pub(super) webhook_before_answer: bool,
     /// What happens to webhooks of messages that are accepted from now on.
     pub(super) webhooks: WebhookFaults,
 }
@@ -40,6 +52,17 @@ struct Reject {
     /// Value of `x-ratelimit-reset`, seconds.
     #[serde(default)]
     rate_limit_reset: Option<u64>,
+}
+
+/// A body that drips.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlowBody {
+    /// How many answers.
+    #[serde(default = "once")]
+    count: u32,
+    /// Milliseconds from the head to the last byte, at most 60,000.
+    over_ms: u32,
 }
 
 fn once() -> u32 {
@@ -88,11 +111,18 @@ pub(super) enum Before {
 pub(super) enum After {
     Drop,
     Fail,
+    Drip(Duration),
 }
 
 impl Faults {
     /// What is wrong with these knobs, if anything.
     pub(super) fn mistake(&self) -> Option<&'static str> {
+        if self.slow_body.as_ref().is_some_and(|slow| slow.over_ms > LONGEST_MS) {
+            return Some("slow_body.over_ms is at most 60000");
+        }
+        if self.latency_ms > LONGEST_MS {
+            return Some("latency_ms is at most 60000");
+        }
         let reject = self.reject.as_ref()?;
         let status = StatusCode::from_u16(reject.status);
         if !status.is_ok_and(|status| status.is_client_error() || status.is_server_error()) {
@@ -100,6 +130,11 @@ impl Faults {
         }
         let unsendable = |value: &RetryAfter| value.header().is_none();
         (reject.retry_after.as_ref().is_some_and(unsendable)).then_some("reject.retry_after is no value of a header")
+    }
+
+    /// How much longer every answer to a send takes.
+    pub(super) fn latency(&self) -> Duration {
+        Duration::from_millis(self.latency_ms.into())
     }
 
     /// Takes what the request at hand meets first.
@@ -120,7 +155,11 @@ impl Faults {
         if take(&mut self.accept_then_drop) {
             return Some(After::Drop);
         }
-        take(&mut self.accept_then_500).then_some(After::Fail)
+        if take(&mut self.accept_then_500) {
+            return Some(After::Fail);
+        }
+        let slow = self.slow_body.as_mut()?;
+        take(&mut slow.count).then(|| After::Drip(Duration::from_millis(slow.over_ms.into())))
     }
 }
 
@@ -137,21 +176,28 @@ mod tests {
 
     #[test]
     fn counts_run_down_one_by_one() {
-        let knobs =
-            json!({"reject": {"status": 429, "code": "10011"}, "hang": 1, "accept_then_drop": 1, "accept_then_500": 1});
+        let knobs = json!({"reject": {"status": 429, "code": "10011"}, "hang": 1, "accept_then_drop": 1, "accept_then_500": 1,
+                   "slow_body": {"over_ms": 5}});
         let mut faults: Faults = serde_json::from_value(knobs).unwrap();
         assert!(matches!(faults.before(), Some(Before::Reject(_))));
         assert!(matches!(faults.before(), Some(Before::Hang)));
         assert!(faults.before().is_none());
         assert_eq!(faults.after(), Some(After::Drop));
         assert_eq!(faults.after(), Some(After::Fail));
+        assert_eq!(faults.after(), Some(After::Drip(Duration::from_millis(5))));
         assert_eq!(faults.after(), None);
     }
 
     #[test]
     fn a_knob_that_does_not_exist_is_an_error() {
         assert!(serde_json::from_value::<Faults>(json!({"hangs": 1})).is_err());
-        let faults: Faults = serde_json::from_value(json!({"reject": {"status": 200, "code": "1"}})).unwrap();
-        assert!(faults.mistake().is_some());
+        for knobs in [
+            json!({"reject": {"status": 200, "code": "1"}}),
+            json!({"latency_ms": 60_001}),
+            json!({"slow_body": {"over_ms": 60_001}}),
+        ] {
+            let faults: Faults = serde_json::from_value(knobs.clone()).unwrap();
+            assert!(faults.mistake().is_some(), "{knobs}");
+        }
     }
 }

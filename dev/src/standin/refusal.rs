@@ -7,6 +7,9 @@ use axum::{
 };
 use platform::telnyx::wire::{ErrorBody, ErrorItem, ErrorSource};
 
+/// The header that says in how many seconds a rate limit is reset.
+pub(super) const RATE_LIMIT_RESET: &str = "x-ratelimit-reset";
+
 /// One refused request.
 #[derive(Debug)]
 pub(super) struct Refusal(Box<Parts>);
@@ -28,7 +31,13 @@ impl Refusal {
 
     /// Says which part of the body is at fault.
     pub(super) fn at(mut self, pointer: &str) -> Self {
-        self.0.item.source = Some(ErrorSource { pointer: Some(pointer.to_owned()) });
+        self.0.item.source = Some(ErrorSource { pointer: Some(pointer.to_owned()), parameter: None });
+        self
+    }
+
+    /// Says which parameter of the query is at fault.
+    pub(super) fn at_parameter(mut self, parameter: &str) -> Self {
+        self.0.item.source = Some(ErrorSource { pointer: None, parameter: Some(parameter.to_owned()) });
         self
     }
 
@@ -63,7 +72,7 @@ impl IntoResponse for Refusal {
             headers.insert(RETRY_AFTER, value);
         }
         if let Some(seconds) = rate_limit_reset {
-            headers.insert("x-ratelimit-reset", HeaderValue::from(seconds));
+            headers.insert(RATE_LIMIT_RESET, HeaderValue::from(seconds));
         }
         response
     }

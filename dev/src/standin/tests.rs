@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod lists;
+mod pace;
+
 /// The longest that a test waits for what must happen: the longest back-off (5 s) fits in.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -97,6 +100,11 @@ async fn ledger(standin: &Standin) -> Vec<Value> {
 async fn set_faults(standin: &Standin, faults: Value) {
     let (status, _) = call(standin, Method::PUT, "/_standin/faults", faults).await;
     assert_eq!(status, 200);
+}
+
+async fn set_account(standin: &Standin, rules: Value) {
+    let (status, body) = call(standin, Method::PUT, "/_standin/account", rules).await;
+    assert_eq!(status, 200, "{body}");
 }
 
 #[tokio::test]

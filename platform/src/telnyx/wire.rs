@@ -1,9 +1,13 @@
-//! The JSON of messages, errors and webhooks. Reading ignores unknown fields; printing shows no number and no text.
+//! The JSON of messages, errors, webhooks and lists. Reading ignores unknown fields; printing shows no number and no text.
+
+mod lists;
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use lists::{DetailRecord, DetailStatus, OptOut, Page, PageMeta};
 
 /// Stands for personal data in debug output.
 const REDACTED: &str = "<redacted>";
@@ -69,19 +73,19 @@ pub struct Message {
     #[serde(rename = "type", default)]
     pub kind: String,
     /// The sender.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Party>,
     /// The recipients, each with the state of its copy; one for an SMS.
     #[serde(default)]
     pub to: Vec<Recipient>,
     /// The text.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// `GSM-7` or `UCS-2`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Segments that are counted and paid, 1 to 10.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
     /// Where webhooks about the message go, as the sender gave it.
     #[serde(default)]
@@ -93,7 +97,7 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoresponse_type: Option<String>,
     /// When Telnyx accepted the message.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<DateTime<Utc>>,
     /// When it went to the carrier.
     #[serde(default)]
@@ -128,10 +132,10 @@ pub struct Party {
     /// E.164, a short code or a name.
     pub phone_number: String,
     /// The carrier's name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
     /// `Wireless`, `Wireline`, …
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line_type: Option<String>,
 }
 
@@ -147,13 +151,13 @@ pub struct Recipient {
     /// E.164.
     pub phone_number: String,
     /// How far this copy has come; absent only in what is not ours to send.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<DeliveryStatus>,
     /// The carrier's name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
     /// `Wireless`, `Wireline`, …
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line_type: Option<String>,
 }
 
@@ -232,6 +236,9 @@ pub struct ErrorSource {
     /// JSON pointer into the request's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// Name of a parameter of the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
 }
 
 /// Body of a webhook.

@@ -1,6 +1,6 @@
 //! The operator's commands, as processes of their own.
 
-use std::process::Output;
+use std::{path::Path, process::Output};
 
 use tokio::process::Command;
 
@@ -20,13 +20,17 @@ pub async fn operator_at(dynamodb: &str, world: &TestWorld, arguments: &[&str]) 
 
 /// An operator's command against a world, to be started.
 pub fn command(world: &TestWorld, arguments: &[&str]) -> Command {
-    let settings = world.settings();
-    let mut command = process::part("projector");
-    command.args(arguments).env("FIELDFUZE_DATA_DIR", &settings.data_dir).env("AWS_REGION", &settings.aws_region);
-    command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
     let addresses = &world.world.addresses;
-    command.env("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb);
-    command.env("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", &addresses.dynamodb).env("AWS_ENDPOINT_URL_SQS", &addresses.sqs);
+    command_at(&addresses.dynamodb, &addresses.sqs, world.directory.path(), arguments)
+}
+
+/// An operator's command against engines and a data directory.
+pub fn command_at(dynamodb: &str, sqs: &str, data: &Path, arguments: &[&str]) -> Command {
+    let mut command = process::part("projector");
+    command.args(arguments).env("FIELDFUZE_DATA_DIR", data).env("AWS_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", dynamodb).env("AWS_ENDPOINT_URL_SQS", sqs);
+    command.env("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", dynamodb);
     command
 }
 

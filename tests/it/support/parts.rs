@@ -3,10 +3,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dev::{engines::Engines, ports::Ports, seed};
-use platform::{clock::Clock, lifecycle::Shutdown};
-use secrecy::SecretString;
+use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, process::Command};
 
 use super::{Client, PASSWORD, engine, process::part, projector::Projector};
 
@@ -73,13 +73,37 @@ impl Parts {
 
     /// A projector, a process of its own, that reaches DynamoDB at `dynamodb` and its stream at `streams`.
     pub async fn projector(&self, dynamodb: &str, streams: &str) -> Projector {
-        let mut command = part("projector");
-        command
-            .envs(self.engines.environment(self.directory.path(), &self.public_url))
-            .env("AWS_ENDPOINT_URL_DYNAMODB", dynamodb)
-            .env("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", streams)
-            .env("FIELDFUZE_PROJECTOR_LISTEN", "127.0.0.1:0");
+        let around = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb), ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", streams)];
+        self.projector_around(&around).await
+    }
+
+    /// A projector with some of its surroundings elsewhere.
+    pub async fn projector_around(&self, surroundings: &[(&str, &str)]) -> Projector {
+        let mut command = self.part("projector");
+        command.envs(surroundings.iter().copied()).env("FIELDFUZE_PROJECTOR_LISTEN", "127.0.0.1:0");
         Projector::start(command).await
+    }
+
+    /// A part that is a process of its own.
+    pub fn part(&self, name: &str) -> Command {
+        let mut command = part(name);
+        command.envs(self.engines.environment(self.directory.path(), &self.public_url));
+        command
+    }
+
+    /// By which the stand-in knows us.
+    pub fn telnyx_api_key(&self) -> String {
+        self.engines.telnyx_api_key().expose_secret().to_owned()
+    }
+
+    /// SQS's address.
+    pub fn sqs_url(&self) -> String {
+        self.engines.sqs_url()
+    }
+
+    /// The settings of a part.
+    pub fn settings(&self) -> Settings {
+        self.engines.settings(self.directory.path(), &self.public_url)
     }
 
     /// A projector on the engine itself.

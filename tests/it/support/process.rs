@@ -19,6 +19,8 @@ pub struct Process {
     pub telnyx: String,
     /// The engine's address.
     pub dynamodb: String,
+    /// SQS's address.
+    pub sqs: String,
     log: tokio::task::JoinHandle<String>,
 }
 
@@ -50,13 +52,14 @@ impl Process {
             text
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut public, mut telnyx, mut dynamodb) = (None, None, None);
+        let (mut public, mut telnyx, mut dynamodb, mut sqs) = (None, None, None, None);
         let reading = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 let mut words = line.split_whitespace();
                 match (words.next(), words.next()) {
                     (Some("API"), Some(address)) => public = Some(address.to_owned()),
                     (Some("DynamoDB"), Some(address)) => dynamodb = Some(address.to_owned()),
+                    (Some("SQS"), Some(address)) => sqs = Some(address.to_owned()),
                     (Some("Telnyx"), Some(address)) => {
                         telnyx = address.strip_suffix("/_standin/messages").map(ToOwned::to_owned);
                     }
@@ -66,7 +69,8 @@ impl Process {
             }
         };
         tokio::time::timeout(READY_WITHIN, reading).await.expect("the world becomes ready");
-        Self { child, public: public.unwrap(), telnyx: telnyx.unwrap(), dynamodb: dynamodb.unwrap(), log }
+        let [public, telnyx, dynamodb, sqs] = [public, telnyx, dynamodb, sqs].map(Option::unwrap);
+        Self { child, public, telnyx, dynamodb, sqs, log }
     }
 
     /// Ends it as a power cut would, and gives what it logged.

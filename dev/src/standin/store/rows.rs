@@ -94,24 +94,24 @@ pub(super) fn insert_message(
     addresses: &Addresses,
 ) -> rusqlite::Result<()> {
     let recipient = message.to.first();
-    connection.execute(
+    let mut insert = connection.prepare_cached(
         "INSERT INTO messages (id, place, direction, recipient, sender, text, encoding, parts, webhook_url,
              failover_url, autoresponse, received_at)
          VALUES (?1, (SELECT COALESCE(MAX(place), 0) + 1 FROM messages), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        params![
-            message.id,
-            message.direction,
-            recipient.map(|recipient| &recipient.phone_number),
-            message.from.as_ref().map(|party| &party.phone_number),
-            message.text,
-            message.encoding,
-            message.parts,
-            addresses.webhook,
-            addresses.failover,
-            message.autoresponse_type,
-            message.received_at.map(|at| at.timestamp_micros()),
-        ],
     )?;
+    insert.execute(params![
+        message.id,
+        message.direction,
+        recipient.map(|recipient| &recipient.phone_number),
+        message.from.as_ref().map(|party| &party.phone_number),
+        message.text,
+        message.encoding,
+        message.parts,
+        addresses.webhook,
+        addresses.failover,
+        message.autoresponse_type,
+        message.received_at.map(|at| at.timestamp_micros()),
+    ])?;
     Ok(())
 }
 
@@ -122,27 +122,21 @@ pub(super) fn insert_timer(
     event: Uuid,
     plan: Plan,
     silent: bool,
-) -> rusqlite::Result<()> {
-    connection.execute(
+) -> rusqlite::Result<Timer> {
+    let mut insert = connection.prepare_cached(
         "INSERT INTO timers (event, message, step, occurs_at, due, attempt, silent) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)",
-        params![
-            event.to_string(),
-            message,
-            step,
-            plan.occurs_at.timestamp_micros(),
-            plan.due.timestamp_micros(),
-            silent
-        ],
     )?;
-    Ok(())
+    let (event, message) = (event.to_string(), message.to_owned());
+    let Plan { occurs_at, due } = plan;
+    let (occurs, falls_due) = (occurs_at.timestamp_micros(), due.timestamp_micros());
+    let id = insert.insert(params![event, message, step, occurs, falls_due, silent])?;
+    Ok(Timer { id, event, message, step, occurs_at, due, attempt: 1, silent })
 }
 
-pub(super) fn timers(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Timer>> {
-    let mut select = connection.prepare_cached(
-        "SELECT id, event, message, step, occurs_at, due, attempt, silent FROM timers ORDER BY due, id LIMIT ?1",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = select.query_map([limit], |row| {
+pub(super) fn timers(connection: &Connection) -> rusqlite::Result<Vec<Timer>> {
+    let mut select =
+        connection.prepare("SELECT id, event, message, step, occurs_at, due, attempt, silent FROM timers")?;
+    let rows = select.query_map([], |row| {
         Ok(Timer {
             id: row.get("id")?,
             event: row.get("event")?,
@@ -164,10 +158,9 @@ pub(super) fn advance(connection: &Connection, id: &str, step: Step, at: DateTim
         Step::Finalized => "completed_at",
         Step::Received => return Ok(()),
     };
-    connection.execute(
-        &format!("UPDATE messages SET {column} = COALESCE({column}, ?2) WHERE id = ?1"),
-        params![id, at.timestamp_micros()],
-    )?;
+    connection
+        .prepare_cached(&format!("UPDATE messages SET {column} = COALESCE({column}, ?2) WHERE id = ?1"))?
+        .execute(params![id, at.timestamp_micros()])?;
     Ok(())
 }
 
@@ -223,7 +216,7 @@ pub(super) fn ledger(connection: &Connection) -> rusqlite::Result<Vec<LedgerItem
     rows.collect()
 }
 
-fn moment(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
+pub(super) fn moment(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
     let micros: Option<i64> = row.get(column)?;
     Ok(micros.and_then(DateTime::from_timestamp_micros))
 }

@@ -72,3 +72,22 @@ fn an_error_shows_its_code_but_not_the_detail_that_may_hold_a_number() {
     let shown = format!("{body:?}");
     assert!(shown.contains("40310") && !shown.contains("+1312"), "{shown}");
 }
+
+#[test]
+fn lists_are_read_with_what_we_do_not_know_and_show_no_number() {
+    let records: Page<DetailRecord> = serde_json::from_value(json!({
+        "data": [{
+            "record_type": "message_detail_record", "uuid": "1", "cli": "+13125550100", "cld": "+13125550101",
+            "status": "in_a_new_state", "errors": ["40008"], "created_at": "2026-01-29T20:15:38Z", "rate": "0.003",
+        }],
+        "meta": {"total_pages": 1, "total_results": 1, "page_number": 1, "page_size": 20},
+    }))
+    .unwrap();
+    assert_eq!((records.data[0].status, records.meta.total_pages), (Some(DetailStatus::Unknown), 1));
+    let opt_outs: Page<OptOut> = serde_json::from_value(json!({
+        "data": [{"from": "+13125550100", "to": "+13125550101", "created_at": "2025-04-28 12:00:38.631252"}],
+    }))
+    .unwrap();
+    let shown = format!("{records:?} {opt_outs:?}");
+    assert!(!shown.contains("312555"), "{shown}");
+}

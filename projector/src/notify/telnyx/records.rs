@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{notification::Receipt, values::Phone};
-use serde::Deserialize;
+use platform::telnyx::wire::{DetailRecord, DetailStatus, Page};
 
 use super::{Found, NotAsked, Telnyx};
 
@@ -15,35 +15,14 @@ const PAGES: usize = 4;
 /// How much earlier than ours the provider's clock may be.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
-/// A page of records. Of a record only what is needed is read.
-#[derive(Deserialize)]
-struct Records {
-    data: Vec<Record>,
-}
-
-#[derive(Deserialize)]
-struct Record {
-    uuid: String,
-    #[serde(default)]
-    created_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    delivery_status_webhook_url: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    errors: Vec<String>,
-}
-
-impl Record {
-    fn receipt(&self) -> Option<Receipt> {
-        let code = || self.errors.first().cloned().unwrap_or_else(|| "unspecified".to_owned());
-        match self.status.as_deref()? {
-            "sent" => Some(Receipt::Sent),
-            "delivered" => Some(Receipt::Delivered),
-            "delivery_unconfirmed" => Some(Receipt::Unconfirmed),
-            "sending_failed" | "delivery_failed" | "expired" => Some(Receipt::Failed(code())),
-            _ => None,
-        }
+/// What a record says of its message's end.
+fn receipt(record: &DetailRecord) -> Option<Receipt> {
+    let code = || record.errors.first().cloned().unwrap_or_else(|| "unspecified".to_owned());
+    match record.status? {
+        DetailStatus::Delivered => Some(Receipt::Delivered),
+        DetailStatus::DlrUnconfirmed | DetailStatus::DlrTimeout => Some(Receipt::Unconfirmed),
+        DetailStatus::Failed | DetailStatus::GwReject | DetailStatus::GwTimeout => Some(Receipt::Failed(code())),
+        DetailStatus::Received | DetailStatus::Unknown => None,
     }
 }
 
@@ -67,13 +46,13 @@ impl Telnyx {
                 ("page[number]", number.as_str()),
                 ("page[size]", size.as_str()),
             ];
-            let page: Records = self.get("/v2/detail_records", &query).await?.ok_or(NotAsked::Garbled)?;
+            let page: Page<DetailRecord> = self.get("/v2/detail_records", &query).await?.ok_or(NotAsked::Garbled)?;
             let whole = page.data.len() >= PAGE;
             let earliest = requested_at - CLOCKS_DIFFER;
-            let passed = page.data.iter().any(|record| record.created_at.is_some_and(|at| at < earliest));
-            let ours = |record: &Record| record.delivery_status_webhook_url.as_deref() == Some(webhook_url);
+            let passed = page.data.iter().any(|record| record.created_at < earliest);
+            let ours = |record: &DetailRecord| record.delivery_status_webhook_url.as_deref() == Some(webhook_url);
             if let Some(record) = page.data.into_iter().find(ours) {
-                return Ok(Some(Found { receipt: record.receipt(), provider_id: record.uuid }));
+                return Ok(Some(Found { receipt: receipt(&record), provider_id: record.uuid }));
             }
             if passed || !whole {
                 break;
