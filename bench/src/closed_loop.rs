@@ -35,6 +35,28 @@ impl Round {
     }
 }
 
+/// Each client sends so many requests, one after the other.
+///
+/// # Errors
+/// The first request that fails.
+pub(crate) async fn run_each<F, R>(clients: usize, each: usize, request: F) -> anyhow::Result<Round>
+where
+    F: Fn(usize, usize) -> R + Sync,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let request = &request;
+    let loops = (0..clients).map(|client| async move {
+        let mut latencies = Vec::new();
+        for number in 0..each {
+            let sent = Instant::now();
+            request(client, number).await?;
+            latencies.push(sent.elapsed());
+        }
+        anyhow::Ok(latencies)
+    });
+    Ok(Round::of_latencies(try_join_all(loops).await?.into_iter().flatten().collect()))
+}
+
 /// Each client sends its next request when the last one was answered, until the time is over.
 ///
 /// # Errors

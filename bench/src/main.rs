@@ -4,6 +4,7 @@
 
 mod closed_loop;
 mod length;
+mod notifications;
 mod projection;
 mod projector;
 mod raw;
@@ -28,7 +29,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// Which cells; all unless said otherwise.
-    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in"])]
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in", "notifications"])]
     cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
@@ -92,6 +93,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "visible" => visible::measure(arguments, &mut report).await?,
             "projection" => projection::measure(arguments, &mut report).await?,
             "sign-in" => sign_in::measure(arguments, &mut report).await?,
+            "notifications" => notifications::measure(&mut report).await?,
             "rebuild" => rebuild::measure(&mut report).await?,
             other => anyhow::bail!("there is no cell {other}"),
         }

@@ -75,9 +75,24 @@ pub(crate) fn memory(process: u32) -> anyhow::Result<(f64, f64)> {
 impl Projector {
     /// Starts one and waits until it reads the shard.
     pub(crate) async fn start(stage: &Stage) -> anyhow::Result<Self> {
-        let projector = Self(part(stage, "projector")?.spawn()?);
+        Self::start_around(stage, &[]).await
+    }
+
+    /// The same, with some of its surroundings other than the stage's.
+    pub(crate) async fn start_around(stage: &Stage, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let projector = Self::beside(stage, surroundings)?;
         until("the projector reads", || async { Ok(lease(stage).await?.is_some_and(|lease| lease.owned)) }).await?;
         Ok(projector)
+    }
+
+    /// Starts one beside another, which has the shard.
+    pub(crate) fn beside(stage: &Stage, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Ok(Self(part(stage, "projector")?.envs(surroundings.iter().copied()).spawn()?))
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        self.0.id().context("it ended")
     }
 
     /// Lets it give up its lease, then ends it.

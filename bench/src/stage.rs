@@ -4,7 +4,9 @@ use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use command_api::{config::Config, state::AppState};
 use dev::{engines::Engines, ports::Ports, seed};
-use platform::{clock::Clock, lifecycle::Shutdown, settings::Settings, tokens::Verifier};
+use platform::{
+    clock::Clock, lifecycle::Shutdown, settings::Settings, telnyx::signature::SigningKey, tokens::Verifier,
+};
 use reqwest::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -26,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     /// Makes each request another one.
     pub(crate) serial: AtomicU64,
+    /// Signs webhooks, as Telnyx does.
+    pub(crate) telnyx: SigningKey,
     /// Verifies tokens.
     pub(crate) verifier: Verifier,
     pub(crate) shutdown: Shutdown,
@@ -39,10 +43,11 @@ impl Stage {
         let engines = Engines::start(&Ports::ANY, data, clock.clone()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
+        let telnyx = SigningKey::generate()?;
         let config = Config {
             settings: engines.settings(data, &base),
             listen: listener.local_addr()?,
-            telnyx_public_keys: vec![engines.telnyx_public_key()],
+            telnyx_public_keys: vec![engines.telnyx_public_key(), telnyx.public_key()],
             client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
         };
         let state = AppState::open(&config, clock).await?;
@@ -58,8 +63,19 @@ impl Stage {
         let token = answer["access_token"].as_str().context("no token")?.to_owned();
         let serial = AtomicU64::new(0);
         let dynamodb = raw::client(&engines.dynamodb_url());
-        let mut stage =
-            Self { engines, dynamodb, http, base, token, users: Vec::new(), serial, verifier, shutdown, directory };
+        let mut stage = Self {
+            engines,
+            dynamodb,
+            http,
+            base,
+            token,
+            users: Vec::new(),
+            serial,
+            telnyx,
+            verifier,
+            shutdown,
+            directory,
+        };
         for number in 0..users {
             stage.users.push(stage.register(number).await?);
         }
