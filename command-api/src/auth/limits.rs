@@ -165,14 +165,17 @@ pub(super) fn show_code(throttle: &Throttle, name: Option<&Claim>, client: &Clie
 /// By what sending a code counts.
 pub(super) fn codes_to(throttle: &Throttle, phone: &Phone) -> Counters {
     let number = phone.as_str().as_bytes();
-    let block = &number[..number.len().saturating_sub(SUBSCRIBER_DIGITS)];
     let country = phone.country().unwrap_or_default();
     let shared = vec![
         throttle.counter(CODES_TO_PHONE, &[number]),
-        throttle.counter(CODES_TO_BLOCK, &[block]),
+        throttle.counter(CODES_TO_BLOCK, &[block_of(number)]),
         throttle.counter(CODES_TO_COUNTRY, &[country.as_bytes()]),
     ];
     Counters { own: None, shared }
+}
+
+fn block_of(number: &[u8]) -> &[u8] {
+    &number[..number.len().saturating_sub(SUBSCRIBER_DIGITS)]
 }
 
 fn by_name_and_address(
@@ -211,5 +214,14 @@ mod tests {
         assert_ne!(subject("2001:db8:1:2::1"), subject("2001:db8:1:3::1"));
         assert_eq!(subject("::ffff:192.0.2.7"), subject("192.0.2.7"));
         assert_ne!(subject("192.0.2.8"), subject("192.0.2.7"));
+    }
+
+    #[test]
+    fn numbers_that_follow_each_other_are_one_block_in_every_country() {
+        let block = |text: &str| block_of(Phone::parse(text).unwrap().as_str().as_bytes()).to_vec();
+        assert_eq!(block("+15125550123"), block("+15125559999"));
+        assert_ne!(block("+15125550123"), block("+15125560123"));
+        assert_eq!(block("+34612345678"), block("+34612340000"));
+        assert_ne!(block("+34612345678"), block("+34612355678"));
     }
 }

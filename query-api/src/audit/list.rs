@@ -54,7 +54,7 @@ pub struct Wanted {
     #[param(
         nullable = false,
         value_type = Option<String>,
-        pattern = "^(user|role|session|notification)#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        pattern = "^(user|role|session|notification|number)#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
         example = "user#0190b1a2-7c1e-7d3a-9a57-2b6f0e1d77a4"
     )]
     subject: Option<StreamId>,
