@@ -1,5 +1,6 @@
 //! The table of contents: every route of command-api with its document.
 
+use axum::middleware::from_fn;
 use platform::http::{
     Problem,
     bodies::{Changed, DryRunBody, PreferencesBody, RoleBody, UserBody},
@@ -69,8 +70,15 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(users::assign_role::assign_role, users::revoke_role::revoke_role))
         .routes(routes!(roles::create::create))
         .routes(routes!(roles::change::change, roles::retire::retire))
+        .merge(told_by_telnyx())
+}
+
+/// Those that have less time than the others.
+fn told_by_telnyx() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(webhooks::receipt::receipt))
         .routes(routes!(webhooks::profile::profile))
+        .layer(from_fn(webhooks::in_time))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use crate::{
 #[schema(example = json!(examples::preferences()))]
 pub struct SetPreferences {
     /// Categories of which you want no message.
-    #[schema(required, nullable = false, value_type = BTreeSet<values::MessageCategory>)]
+    #[schema(required, nullable = false, value_type = BTreeSet<values::MutableCategory>)]
     muted: Option<BTreeSet<MessageCategory>>,
     /// When messages that can wait shall wait, on your own clock; without them messages come at any time.
     quiet_hours: Option<SetQuietHours>,

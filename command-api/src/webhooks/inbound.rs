@@ -25,7 +25,8 @@ pub(super) fn wish(message: &Message) -> Option<(Phone, Said)> {
         Some(read) => word(read),
         None => word(message.text.as_deref().unwrap_or_default()),
     }?;
-    let from = Phone::parse(&message.from.as_ref()?.phone_number).ok()?;
+    // Whoever has a number can write from it, whatever the numbering plans say.
+    let from = Phone::try_from(message.from.as_ref()?.phone_number.clone()).ok()?;
     Some((from, said))
 }
 

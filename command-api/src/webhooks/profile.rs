@@ -14,7 +14,6 @@ use platform::{
 };
 
 use super::{
-    in_time,
     inbound::{Said, wish},
     receipt::{news_of, record},
     signed::Signed,
@@ -55,12 +54,12 @@ use crate::{
 )]
 pub async fn profile(State(state): State<AppState>, Signed(webhook): Signed) -> Result<StatusCode, Problem> {
     match webhook.data.event_type {
-        EventType::Received => in_time(Box::pin(heard(&state, &webhook))).await,
+        EventType::Received => Box::pin(heard(&state, &webhook)).await,
         EventType::Sent | EventType::Finalized => {
             let Some(message) = news_of(&webhook) else { return Ok(StatusCode::NO_CONTENT) };
             let at = message.webhook_url.as_deref().and_then(WebhookAddress::read);
             let Some(at) = at else { return Ok(StatusCode::NO_CONTENT) };
-            in_time(Box::pin(record(&state, at, message))).await
+            Box::pin(record(&state, at, message)).await
         }
         EventType::Other => Ok(StatusCode::NO_CONTENT),
     }
@@ -70,7 +69,9 @@ pub async fn profile(State(state): State<AppState>, Signed(webhook): Signed) -> 
 async fn heard(state: &AppState, webhook: &Webhook) -> Result<StatusCode, Problem> {
     let said = webhook.data.message().ok().as_ref().and_then(wish);
     let Some((phone, said)) = said else { return Ok(StatusCode::NO_CONTENT) };
-    let wish = Wish { source: Source::Inbound, said_at: webhook.data.occurred_at };
+    // A clock that is ahead of ours must not make later wishes count for nothing.
+    let said_at = webhook.data.occurred_at.min(state.context.clock.now());
+    let wish = Wish { source: Source::Inbound, said_at };
     let command = match said {
         Said::Stop => NumberCommand::OptOut(wish),
         Said::Start => NumberCommand::OptIn(wish),

@@ -25,7 +25,7 @@ use platform::{
 };
 use serde::Deserialize;
 
-use super::{in_time, signed::Signed};
+use super::signed::Signed;
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
     state::AppState,
@@ -85,7 +85,7 @@ pub async fn receipt(
         tracing::warn!(%notification, attempt, "a webhook of another message came to this one's address");
         return Ok(StatusCode::NO_CONTENT);
     }
-    in_time(Box::pin(record(&state, at, message))).await
+    Box::pin(record(&state, at, message)).await
 }
 
 /// The message of ours that a webhook tells of; nothing when it is of a kind that moves none.

@@ -65,7 +65,7 @@ pub struct UserBody {
 #[schema(example = json!(examples::preferences()))]
 pub struct PreferencesBody {
     /// Categories of which they want no message.
-    #[schema(value_type = Vec<values::MessageCategory>)]
+    #[schema(value_type = Vec<values::MutableCategory>)]
     pub muted: BTreeSet<MessageCategory>,
     /// When messages that can wait do wait, on their own clock; `null` when they come at any time.
     pub quiet_hours: Option<QuietHoursBody>,

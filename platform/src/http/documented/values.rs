@@ -129,14 +129,11 @@ pub enum RoleStatus {
     Retired,
 }
 
-/// What messages are about: that there is an account, its security, and what one may do.
+/// What messages are about that somebody can do without: what one may do. One-time codes, and what concerns the account and
+/// its security, come always.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case", example = "access")]
-pub enum MessageCategory {
-    /// That there is an account, and how to get into it. Cannot be muted.
-    Account,
-    /// One-time codes, and what somebody must know whose account another may have taken. Cannot be muted.
-    Security,
+pub enum MutableCategory {
     /// What one may do.
     Access,
 }
