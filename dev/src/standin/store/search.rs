@@ -112,7 +112,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<DetailRecord> {
         delivery_status_webhook_url: row.get("webhook_url")?,
         delivery_status_failover_url: row.get("failover_url")?,
         parts: row.get("parts")?,
-        created_at: moment(row, "received_at")?.unwrap_or_default(),
+        created_at: moment(row, "received_at")?,
         sent_at: moment(row, "sent_at")?,
         completed_at,
     })

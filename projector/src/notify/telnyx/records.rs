@@ -49,7 +49,7 @@ impl Telnyx {
             let page: Page<DetailRecord> = self.get("/v2/detail_records", &query).await?.ok_or(NotAsked::Garbled)?;
             let whole = page.data.len() >= PAGE;
             let earliest = requested_at - CLOCKS_DIFFER;
-            let passed = page.data.iter().any(|record| record.created_at < earliest);
+            let passed = page.data.iter().any(|record| record.created_at.is_some_and(|at| at < earliest));
             let ours = |record: &DetailRecord| record.delivery_status_webhook_url.as_deref() == Some(webhook_url);
             if let Some(record) = page.data.into_iter().find(ours) {
                 return Ok(Some(Found { receipt: receipt(&record), provider_id: record.uuid }));
