@@ -34,7 +34,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::{
     closed_loop::{self, Round},
-    projector::{Projector, until},
+    projector::Projector,
     report::Report,
     stage::{PASSWORD, Stage},
 };
@@ -68,6 +68,9 @@ const CODE_EVERY: Duration = Duration::from_millis(250);
 /// Receipts for each of which there is a notification, and clients that bring them.
 const RECEIPTS: usize = 2_000;
 const BRINGERS: usize = 4;
+
+/// How often the stand-in is asked for all that it accepted: that is work for the machine, too.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Seeding under way at once.
 const SEEDING: usize = 64;
@@ -162,7 +165,9 @@ impl Sending {
     }
 
     async fn sent(&self, count: usize) -> anyhow::Result<Vec<DateTime<Utc>>> {
-        until("all are sent", || async { Ok(self.ledger().await?.len() >= count) }).await?;
+        while self.ledger().await?.len() < count {
+            sleep(LOOK_EVERY).await;
+        }
         let mut times: Vec<DateTime<Utc>> = self.ledger().await?.into_iter().map(|(_, at)| at).collect();
         times.sort_unstable();
         Ok(times)
@@ -258,10 +263,9 @@ async fn codes(report: &mut Report) -> anyhow::Result<()> {
     let projector = sending.projector(WAITING_PACE, &silent()).await?;
     // The projector has come as far as now when a first code comes through.
     let first = ask(&sending, asking[1]).await?;
-    until("the first code comes", || async {
-        Ok(sending.ledger().await?.iter().any(|(to, at)| *to == number_of(1) && *at > first))
-    })
-    .await?;
+    while !sending.ledger().await?.iter().any(|(to, at)| *to == number_of(1) && *at > first) {
+        sleep(LOOK_EVERY).await;
+    }
     let began = tokio::time::Instant::now();
     let asked = (2..CODES + 2).map(|number| {
         let (sending, user) = (&sending, asking[number]);

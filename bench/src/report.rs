@@ -52,7 +52,9 @@ impl Report {
 
     /// Adds a figure without a peer.
     pub(crate) fn figure(&mut self, what: impl Into<String>, rounds: &[f64]) {
-        self.figures.push(Figure { what: what.into(), median: median(rounds.to_vec()), rounds: rounds.to_vec() });
+        let what = what.into();
+        println!("{what}: {:.2}", median(rounds.to_vec()));
+        self.figures.push(Figure { what, median: median(rounds.to_vec()), rounds: rounds.to_vec() });
     }
 
     /// As Markdown.
