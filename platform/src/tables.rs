@@ -153,7 +153,8 @@ pub const QUEUES: [Queue; 3] = [
 /// Seconds for which a received message is invisible: longer than the longest send (15 s) with its writes around it.
 pub const VISIBILITY_SECONDS: u32 = 60;
 
-/// Receives after which SQS moves a message to the dead letters; the dispatcher records `dead` at the last one.
+/// Receives after which SQS moves a message to the dead letters. The dispatcher takes one off at the last of them that failed
+/// for no reason of its own: the sweeper brings it back.
 pub const MAX_RECEIVES: u32 = 5;
 
 /// The physical names of one stage: every table and queue behind one prefix.

@@ -101,7 +101,10 @@ impl Dispatcher {
                 self.queues.delete(lane, message).await?;
                 Err(error)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.queues.show_again_in(lane, message, pause_after(message.times)).await?;
+                Err(error)
+            }
         }
     }
 
@@ -114,6 +117,12 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// Seconds until a message comes again whose handling failed for so many times: 2, 4, 8, 16. What failed may work in a moment,
+/// and nothing was sent.
+fn pause_after(times: u32) -> u32 {
+    1 << times.min(MAX_RECEIVES)
 }
 
 fn pauses() -> impl Iterator<Item = Duration> + Send {
