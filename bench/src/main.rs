@@ -29,7 +29,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// Which cells; all unless said otherwise.
-    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in", "notifications"])]
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in", "sends", "pace", "receipts", "codes"])]
     cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
@@ -93,7 +93,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "visible" => visible::measure(arguments, &mut report).await?,
             "projection" => projection::measure(arguments, &mut report).await?,
             "sign-in" => sign_in::measure(arguments, &mut report).await?,
-            "notifications" => notifications::measure(&mut report).await?,
+            "sends" => notifications::sends(&mut report).await?,
+            "pace" => notifications::pace(&mut report).await?,
+            "receipts" => notifications::receipts(&mut report).await?,
+            "codes" => notifications::codes(&mut report).await?,
             "rebuild" => rebuild::measure(&mut report).await?,
             other => anyhow::bail!("there is no cell {other}"),
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    ASK_EVERY, Client, SOON, engine, feed_watch::FeedWatch, messages_to, new_user, parts::Parts, phone,
+    ASK_EVERY, Client, MEASURING, SOON, engine, feed_watch::FeedWatch, messages_to, new_user, parts::Parts, phone,
     projector::Projector,
 };
 
@@ -140,6 +140,7 @@ fn median(mut pauses: Vec<Duration>) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_projectors_hand_the_feed_over_within_a_second_and_after_a_kill_within_the_lease_time_and_a_look() {
+    let _measuring = MEASURING.lock().await;
     let mut shift = Shift::start(2).await;
     let mut pauses = Vec::new();
     for _ in 0..5 {
@@ -157,6 +158,7 @@ async fn two_projectors_hand_the_feed_over_within_a_second_and_after_a_kill_with
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_eight_projectors_on_one_shard_one_reads_and_the_others_go_on_one_after_the_other() {
+    let _measuring = MEASURING.lock().await;
     let mut shift = Shift::start(8).await;
     let owner = shift.parts.owner().await;
     let until = Instant::now() + STEADY;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, process::Child, time::Instant};
 
 use crate::support::{
-    ASK_EVERY, Client, SOON,
+    ASK_EVERY, Client, MEASURING, SOON,
     gate::{Gate, Seen, Side},
     messages_to, new_user,
     parts::Parts,
@@ -262,6 +262,7 @@ async fn check(step: Step, found: &BTreeMap<u32, (String, usize)>, queries: &Cli
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wherever_a_process_is_killed_no_message_is_sent_twice_and_none_is_stuck() {
+    let _measuring = MEASURING.lock().await;
     let steps = stream::iter(STEPS).map(|step| tokio::spawn(killed_at(step))).buffer_unordered(AT_ONCE);
     steps.for_each(async |ended| ended.unwrap()).await;
 }

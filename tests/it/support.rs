@@ -31,6 +31,10 @@ pub const PASSWORD: &str = "a password of the tests";
 /// How long something that must happen may take.
 pub const SOON: Duration = Duration::from_mins(1);
 
+/// Held by a test that measures a time, and by one that keeps the machine busier than the others: neither knows of the other,
+/// and side by side the one would fail for the other's sake.
+pub static MEASURING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// How often it is asked for.
 pub const ASK_EVERY: Duration = Duration::from_millis(25);
 

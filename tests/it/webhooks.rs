@@ -25,7 +25,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Answer, Client, TestWorld, behind::Behind, faults::Fault, new_user, phone, send, store::context};
+use crate::support::{
+    Answer, Client, MEASURING, TestWorld, behind::Behind, faults::Fault, new_user, phone, send, store::context,
+};
 
 const PROFILE: &str = "/v1/webhooks/telnyx";
 
@@ -186,6 +188,7 @@ async fn a_receipt_moves_the_notification_that_it_was_signed_for_and_no_other() 
 
 #[tokio::test]
 async fn a_receipt_that_cannot_be_recorded_in_time_is_refused_in_time_and_recorded_when_it_comes_again() {
+    let _measuring = MEASURING.lock().await;
     let behind = Behind::start().await;
     let context = context(&behind.settings()).await;
     let one = sent(&context, "one").await;
