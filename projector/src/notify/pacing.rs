@@ -11,7 +11,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use events::notification::Lane;
 use platform::{aws::CallFailed, clock::Clock, context::Context, store::StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,10 @@ const WAITING: usize = 1_024;
 
 /// Writes of the plan when others write it at the same moment. There are as many others as processes.
 const TRIES: usize = 16;
+
+/// How long before its moment a message is let through: that it is taken is recorded meanwhile, so that it goes out in its
+/// moment and not when the log has answered. Otherwise a log that is slow for an instant would push many into one second.
+const LEAD: TimeDelta = TimeDelta::milliseconds(50);
 
 /// Gives each message its moment. Clones share everything.
 #[derive(Debug, Clone)]
@@ -47,8 +51,8 @@ struct Shared {
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It goes out now.
-    Now,
+    /// It goes out then: see [`Pacer::until`].
+    At(DateTime<Utc>),
     /// Nothing goes out.
     Stopped(Stopped),
 }
@@ -64,7 +68,7 @@ impl Pacer {
         (pacer.clone(), pacer.run(asking))
     }
 
-    /// Waits for the turn of a message of so many segments.
+    /// Waits until it is nearly the turn of a message of so many segments.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,10 +77,7 @@ impl Pacer {
         let gone = || failed("pacing-ended");
         self.0.asked.send((lane, Waiting { segments, answer })).await.map_err(|_| gone())?;
         match answered.await.map_err(|_| gone())?? {
-            Verdict::At(slot) => {
-                self.until(slot).await;
-                Ok(Turn::Now)
-            }
+            Verdict::At(slot) => Ok(Turn::At(slot)),
             Verdict::Stopped(stopped) => Ok(Turn::Stopped(stopped)),
             // Whoever has to ask again waits on.
             Verdict::Ask(_) => Err(gone()),
@@ -105,7 +106,8 @@ impl Pacer {
         Ok(())
     }
 
-    async fn until(&self, moment: DateTime<Utc>) {
+    /// Waits for a moment.
+    pub(super) async fn until(&self, moment: DateTime<Utc>) {
         tokio::time::sleep((moment - self.0.clock.now()).to_std().unwrap_or_default()).await;
     }
 
@@ -171,7 +173,7 @@ impl Pacer {
             None => table.read().await?,
         };
         for _ in 0..TRIES {
-            let (mut plan, now) = (kept.plan.clone(), clock.now());
+            let (mut plan, now) = (kept.plan.clone(), clock.now() + LEAD);
             let verdicts = queue.judge(|segments| plan.admit(sender, segments, limits, now));
             let admitted = verdicts.iter().any(|verdict| matches!(verdict, Verdict::At(_)));
             let written = if admitted { table.replace(&kept, plan).await? } else { Ok(kept) };

@@ -92,10 +92,13 @@ impl Worker {
             turn = self.pacer.turn(it.lane, of.segments) => turn?,
             () = shutdown.begun() => return Ok(Done::GivenBack),
         };
-        if let Turn::Stopped(stopped) = turn {
-            let (error_code, not_before) = (stopped.cause, stopped.until);
-            return self.withhold(it, Withheld::Until(NotificationDeferred { error_code, not_before })).await;
-        }
+        let moment = match turn {
+            Turn::At(moment) => moment,
+            Turn::Stopped(stopped) => {
+                let (error_code, not_before) = (stopped.cause, stopped.until);
+                return self.withhold(it, Withheld::Until(NotificationDeferred { error_code, not_before })).await;
+            }
+        };
         let now = self.context.clock.now();
         let take = NotificationCommand::Take { now, until: now + HOLD, text: of };
         let taken = match self.command(it, take).await {
@@ -112,6 +115,7 @@ impl Worker {
         let attempt = sending.attempt;
         let webhook_url = self.webhook_url(it.id, attempt);
         let message = Outgoing { id: it.id, attempt, to: to.clone(), text, webhook_url };
+        self.pacer.until(moment).await;
         let sent = self.telnyx.send(message, || self.context.clock.now()).await;
         let outcome = sent.outcome.clone();
         tracing::info!(notification = %it.id, attempt, outcome = outcome.name(), "a notification was tried");
