@@ -205,6 +205,7 @@ async fn what_is_throttled_or_in_conflict_twice_is_carried_out() {
         behind.command_api.post("/v1/users", &new_user(number)).await.expect(201);
         assert_eq!(behind.commands.heal(), 2, "{fault:?}");
     }
+    until_ready(&behind).await;
     twice(&behind.queries, "GetItem", Fault::Refuse("ThrottlingException"));
     behind.query_api.get_since(&path, user.header("consistency-token")).await.expect(200);
     assert_eq!(behind.queries.heal(), 2);
