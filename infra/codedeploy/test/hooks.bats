@@ -1,0 +1,123 @@
+# The hooks as CodeDeploy runs them, in the order of appspec.yml, with a docker, an aws, a systemctl and a curl that only
+# write down how they were called.
+
+readonly DIGEST=sha256:1111111111111111111111111111111111111111111111111111111111111111
+
+setup() {
+    bundle=$BATS_TEST_TMPDIR/bundle
+    cp -r "$BATS_TEST_DIRNAME/.." "$bundle"
+    echo "$DIGEST" >"$bundle/image.txt"
+    export FIELDFUZE_ETC=$BATS_TEST_TMPDIR/etc FIELDFUZE_RUN=$BATS_TEST_TMPDIR/run CALLS=$BATS_TEST_TMPDIR/calls
+    export FIELDFUZE_COMMON=$bundle/hooks/common.sh ACTIVE=yes
+    mkdir -p "$FIELDFUZE_ETC" "$BATS_TEST_TMPDIR/bin"
+    printf 'AWS_REGION=us-east-1\nREPOSITORY=123456789012.dkr.ecr.us-east-1.amazonaws.com/fieldfuze\nTELNYX_KEY_ID=telnyx\n' \
+        >"$FIELDFUZE_ETC/instance"
+    touch "$CALLS"
+    fake docker 'if [[ $1 == login ]]; then cat >/dev/null; fi'
+    fake aws 'case $1 in ecr) echo token ;; secretsmanager) echo "${KEY-KEY1}" ;; esac'
+    fake systemctl 'if [[ $1 == is-active ]]; then [[ $ACTIVE == yes ]]; fi'
+    fake curl 'if [[ " ${REFUSE:-} " == *" ${*: -1} "* ]]; then echo "waiting for leases"; exit 22; fi'
+    export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+fake() {
+    printf '#!/usr/bin/env bash\necho "%s $*" >>"$CALLS"\n%s\n' "$1" "$2" >"$BATS_TEST_TMPDIR/bin/$1"
+    chmod +x "$BATS_TEST_TMPDIR/bin/$1"
+}
+
+called() {
+    grep --quiet --fixed-strings -- "$1" "$CALLS" || { cat "$CALLS"; return 1; }
+}
+
+not_called() {
+    ! grep --fixed-strings -- "$1" "$CALLS"
+}
+
+# The scripts of appspec.yml, in their order.
+hooks() {
+    sed -n 's/^ *- location: //p' "$bundle/appspec.yml"
+}
+
+@test "a deployment stops, pulls by digest, starts three units and asks each whether it is ready" {
+    while read -r hook; do
+        run "$bundle/$hook"
+        [ "$status" -eq 0 ] || { echo "$hook: $output"; false; }
+    done < <(hooks)
+    called "docker pull --quiet 123456789012.dkr.ecr.us-east-1.amazonaws.com/fieldfuze@$DIGEST"
+    called 'docker login --username AWS --password-stdin 123456789012.dkr.ecr.us-east-1.amazonaws.com'
+    [ "$(cat "$FIELDFUZE_ETC/image")" = "IMAGE=123456789012.dkr.ecr.us-east-1.amazonaws.com/fieldfuze@$DIGEST" ]
+    called 'systemctl restart fieldfuze-secrets fieldfuze@command-api fieldfuze@query-api fieldfuze@projector'
+    for port in 8081 8082 8083; do called "http://127.0.0.1:$port/readyz"; done
+    # What is stopped is stopped before anything is pulled.
+    [ "$(grep --line-number 'systemctl stop' "$CALLS" | tail -1 | cut -d: -f1)" -lt "$(grep --line-number 'docker pull' "$CALLS" | cut -d: -f1)" ]
+}
+
+@test "every file that appspec.yml names is in the bundle" {
+    while read -r source; do [ -e "$bundle/$source" ] || { echo "$source"; false; }; done \
+        < <(sed -n 's/^ *- source: //p' "$bundle/appspec.yml"; hooks)
+}
+
+@test "a tag instead of a digest is refused before anything is changed" {
+    echo 'latest' >"$bundle/image.txt"
+    run "$bundle/hooks/pull"
+    [ "$status" -eq 1 ]
+    [ "$output" = "image.txt must hold a digest (sha256:…), not 'latest'" ]
+    not_called docker
+    [ ! -e "$FIELDFUZE_ETC/image" ]
+}
+
+@test "an image that cannot be pulled leaves the instance as it is" {
+    echo 'IMAGE=before' >"$FIELDFUZE_ETC/image"
+    fake docker 'if [[ $1 == login ]]; then cat >/dev/null; fi; [[ $1 != pull ]]'
+    run "$bundle/hooks/pull"
+    [ "$status" -ne 0 ]
+    [ "$(cat "$FIELDFUZE_ETC/image")" = 'IMAGE=before' ]
+}
+
+@test "an instance that was not set up is refused" {
+    rm "$FIELDFUZE_ETC/instance"
+    run "$bundle/hooks/pull"
+    [ "$status" -eq 1 ]
+    [[ $output == *'this instance was not set up' ]]
+}
+
+@test "nothing is started before an image was pulled" {
+    run "$bundle/hooks/start"
+    [ "$status" -eq 1 ]
+    not_called systemctl
+}
+
+@test "a service that does not become ready fails the deployment and says why" {
+    export REFUSE='http://127.0.0.1:8083/readyz' FIELDFUZE_READY_WITHIN=0
+    run "$bundle/hooks/validate"
+    [ "$status" -eq 1 ]
+    [ "$output" = 'port 8083 was not ready within 0 s: waiting for leases' ]
+}
+
+@test "stopping what does not run is no failure" {
+    export ACTIVE=no
+    run "$bundle/hooks/stop"
+    [ "$status" -eq 0 ]
+    not_called 'systemctl stop'
+}
+
+@test "the key of Telnyx is written where only root reads it" {
+    run "$bundle/bin/secrets"
+    [ "$status" -eq 0 ]
+    [ "$(cat "$FIELDFUZE_RUN/secrets")" = 'FIELDFUZE_TELNYX_API_KEY=KEY1' ]
+    [ "$(stat --format=%a "$FIELDFUZE_RUN/secrets")" = 600 ]
+    [ -z "$output" ]
+}
+
+@test "a key that is none is refused, and not told" {
+    export KEY='two words'
+    run "$bundle/bin/secrets"
+    [ "$status" -eq 1 ]
+    [ "$output" = 'the secret telnyx holds no key' ]
+    [ ! -e "$FIELDFUZE_RUN/secrets" ]
+}
+
+@test "units, limits and services are the same three" {
+    [ "$(cd "$bundle/limits" && echo *)" = 'command-api projector query-api' ]
+    for limits in "$bundle"/limits/*; do grep --quiet '^MEMORY=[0-9]*m$' "$limits"; grep --quiet '^CPU_SHARES=[0-9]*$' "$limits"; done
+}
