@@ -13,6 +13,7 @@ mod rebuild;
 mod report;
 mod sign_in;
 mod stage;
+mod telemetry;
 mod update;
 mod visible;
 
@@ -29,7 +30,7 @@ struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
     /// Which cells; all unless said otherwise.
-    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in", "sends", "pace", "receipts", "codes"])]
+    #[arg(long, value_delimiter = ',', default_values = ["update", "length", "visible", "projection", "rebuild", "sign-in", "sends", "pace", "receipts", "codes", "telemetry"])]
     cells: Vec<String>,
     /// Clients that send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32])]
@@ -48,6 +49,13 @@ enum Part {
     /// A projector.
     #[command(hide = true)]
     Projector,
+    /// A command-api.
+    #[command(hide = true)]
+    CommandApi {
+        /// Without any telemetry.
+        #[arg(long)]
+        silent: bool,
+    },
     /// An operator's command.
     #[command(hide = true)]
     Operate {
@@ -71,6 +79,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.part {
         Some(Part::Projector) => projector::run().await?,
+        Some(Part::CommandApi { silent }) => telemetry::run(*silent).await?,
         Some(Part::Operate { arguments }) => return Ok(projector::operate(arguments).await),
         Some(Part::RawProjector { after, count, round }) => raw_projector::run(after, *count, *round).await?,
         None => measure(&arguments).await?,
@@ -97,6 +106,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "pace" => notifications::pace(&mut report).await?,
             "receipts" => notifications::receipts(&mut report).await?,
             "codes" => notifications::codes(&mut report).await?,
+            "telemetry" => telemetry::measure(arguments, &mut report).await?,
             "rebuild" => rebuild::measure(&mut report).await?,
             other => anyhow::bail!("there is no cell {other}"),
         }

@@ -19,6 +19,7 @@ use events::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
+    access::Principal,
     clock::Clock,
     context::Context,
     crypto::Secrets,
@@ -91,7 +92,9 @@ impl Sending {
             stage.users.push(id);
         }
         let settings = stage.settings();
-        let context = Context::open(&settings, &Secrets::load(&settings.data_dir)?, Clock::system()).await?;
+        let context =
+            Context::open(&settings, Principal::Elsewhere, &Secrets::load(&settings.data_dir)?, Clock::system())
+                .await?;
         let queues = Queues::find(context.aws.sqs.clone(), &context.names).await?;
         let users = stage.users.iter().map(|id| Ok(id.parse()?)).collect::<anyhow::Result<_>>()?;
         Ok(Self { stage, context, queues, users })

@@ -53,7 +53,7 @@ impl Ask {
 
 /// What is recorded of the request at hand.
 pub fn metadata(actor: Actor, reason: Option<Reason>) -> Metadata {
-    let Trip { correlation_id, traceparent } = Trip::current();
+    let Trip { correlation_id, traceparent, .. } = Trip::current();
     Metadata { actor, reason: reason.map(Into::into), correlation_id, causation_id: None, traceparent }
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod credentials;
 pub mod devices;
 pub mod factors;
+pub mod founding;
 pub mod later;
 pub mod passwords;
 pub mod reason;

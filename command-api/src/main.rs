@@ -1,16 +1,32 @@
 //! The program `command-api`.
 
+use std::process::ExitCode;
+
 use clap::Parser;
-use command_api::{config::Config, server, state::AppState};
-use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use command_api::{config::Config, founding::Program, server, state::AppState};
+use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    telemetry::install()?;
+async fn main() -> ExitCode {
+    if Program::is_meant_by(std::env::args().nth(1).as_deref()) {
+        return Program::read(std::env::args()).run().await;
+    }
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> anyhow::Result<()> {
     let config = Config::parse();
+    let telemetry = telemetry::install(Principal::CommandApi.name(), &config.settings.telemetry)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let state = AppState::open(&config, Clock::system()).await?;
-    server::serve(listener, state, shutdown).await?;
-    Ok(())
+    let served = server::serve(listener, state, shutdown).await;
+    telemetry.close().await;
+    served
 }

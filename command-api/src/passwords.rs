@@ -10,9 +10,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use events::values::Invalid;
+use platform::telemetry::metrics::{HASH_QUEUE, HASH_TIME};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -124,6 +126,7 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Hasher) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
+        let asked = Instant::now();
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |hasher| {
             if !answer.is_closed() {
@@ -135,7 +138,18 @@ impl Passwords {
             mpsc::error::TrySendError::Closed(_) => PasswordError::Broken,
         })?;
         self.taken.fetch_add(1, Ordering::Relaxed);
-        answered.await.map_err(|_| PasswordError::Broken)
+        self.note_queue();
+        let worked = answered.await.map_err(|_| PasswordError::Broken);
+        self.note_queue();
+        HASH_TIME.record(asked.elapsed(), []);
+        worked
+    }
+}
+
+impl Passwords {
+    #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
+    fn note_queue(&self) {
+        HASH_QUEUE.set((QUEUE - self.jobs.capacity()) as f64, []);
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{extract::FromRef, http::HeaderName};
 use events::session::Session;
 use platform::{
-    clock::Clock, context::Context, crypto::MacKey, http::auth::Authenticator, sessions::Sessions, store::Streams,
-    telnyx::signature::PublicKeys, tokens::Signer,
+    access::Principal, clock::Clock, context::Context, crypto::MacKey, http::auth::Authenticator, sessions::Sessions,
+    store::Streams, telnyx::signature::PublicKeys, tokens::Signer,
 };
 
 use tokio::sync::Semaphore;
@@ -65,7 +65,7 @@ impl AppState {
     /// # Errors
     /// When the secrets or keys cannot be used.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let (context, secrets) = Box::pin(Context::connect(&config.settings, clock)).await?;
+        let (context, secrets) = Box::pin(Context::connect(&config.settings, Principal::CommandApi, clock)).await?;
         Ok(Self(Arc::new(Inner {
             session_streams: Streams::new(context.store().clone()),
             sessions: Sessions::new(context.aws.dynamodb.clone(), &context.names),

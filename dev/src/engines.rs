@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::config::Credentials;
-use platform::{clock::Clock, crypto::Secrets, settings::Settings, tables::Names};
+use platform::{clock::Clock, crypto::Secrets, settings::Settings, tables::Names, telemetry};
 use secrecy::SecretString;
 
 use crate::{
+    access,
     engine::{self, Engine},
     ports::{Ports, bind},
     proxy::VIEWER_ADDRESS,
@@ -50,6 +51,7 @@ impl Engines {
     /// # Errors
     /// When a port is taken or a file cannot be used.
     pub async fn start(ports: &Ports, data: &Path, clock: Clock) -> anyhow::Result<Self> {
+        access::enforce();
         let names = Names::new("");
         let listeners =
             (bind("DynamoDB", ports.dynamodb_port)?, bind("SQS", ports.sqs_port)?, bind("Telnyx", ports.telnyx_port)?);
@@ -81,6 +83,7 @@ impl Engines {
             public_url: public_url.to_owned(),
             credentials: Some(Credentials::new(LOCAL_CREDENTIALS, LOCAL_CREDENTIALS, None, None, "fieldfuze")),
             data_dir: data.to_owned(),
+            telemetry: telemetry::Config::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The whole system on one machine: the engines that AWS and Telnyx are at home, and the load balancer's routing.
 
+pub mod access;
+pub mod contract;
 pub mod data_dir;
 pub mod engine;
 pub mod engines;

@@ -8,15 +8,18 @@ use platform::telemetry;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match telemetry::install() {
-        Ok(()) => run(Arguments::parse()).await,
-        Err(error) => Err(error.into()),
-    };
-    match ended {
+    match begin(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fieldfuze: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn begin(arguments: Arguments) -> anyhow::Result<()> {
+    let telemetry = telemetry::install("fieldfuze", &arguments.telemetry)?;
+    let ended = run(arguments).await;
+    telemetry.close().await;
+    ended
 }

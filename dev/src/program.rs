@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-use platform::{clock::Clock, lifecycle::Shutdown};
+use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -31,6 +31,9 @@ pub struct Arguments {
     /// The administrator's password, used at the first start only; generated when absent.
     #[arg(long, env = "FIELDFUZE_ADMIN_PASSWORD", hide_env_values = true)]
     admin_password: Option<SecretString>,
+    /// What the services tell of themselves.
+    #[command(flatten)]
+    pub telemetry: telemetry::Config,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ use crate::serve::Server;
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The longest that SQS keeps a message: 14 days.
-const DEAD_LETTER_RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
+pub const DEAD_LETTER_RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
 
 /// The queues of all lanes with their dead-letter queues.
 #[derive(Debug)]

@@ -71,6 +71,11 @@ impl UserId {
     pub fn seeded_administrator() -> Self {
         Self(derive(&["user", "administrator"]))
     }
+
+    /// The first administrator of an installation that is no local world. There is one, however often it is asked for.
+    pub fn founder() -> Self {
+        Self(derive(&["user", "founder"]))
+    }
 }
 
 impl NotificationId {

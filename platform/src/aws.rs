@@ -2,13 +2,20 @@
 
 mod failure;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::{Intercept, SharedInterceptor, retry::RetryPartition};
 
 pub use failure::CallFailed;
 
-use crate::settings::Settings;
+use crate::{access::Principal, settings::Settings, telemetry::Calls};
 
 /// A connection that takes longer than this is tried anew: both ends are in one region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,6 +39,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Sees every call of this process, if it was set.
+static WATCH: OnceLock<SharedInterceptor> = OnceLock::new();
+
+/// How often this process has connected: a name for each time.
+static CONNECTED: AtomicU64 = AtomicU64::new(0);
+
+/// Lets `watch` see every call of the clients that this process makes from now on, and refuse it. The first one stays.
+/// The local world looks here whether a service has the right to its call.
+pub fn watch(watch: impl Intercept + 'static) {
+    let _ = WATCH.set(SharedInterceptor::new(watch));
+}
+
 /// The clients that our services use.
 #[derive(Debug, Clone)]
 pub struct Aws {
@@ -49,8 +68,11 @@ pub struct Aws {
 
 impl Aws {
     /// Builds the clients from the settings and the SDK's own chain of credentials.
-    pub async fn connect(settings: &Settings) -> Self {
+    pub async fn connect(settings: &Settings, principal: Principal) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Ok(name) = AppName::new(principal.name()) {
+            loader = loader.app_name(name);
+        }
         if let Some(credentials) = settings.credentials.clone() {
             loader = loader.credentials_provider(credentials);
         }
@@ -71,16 +93,37 @@ impl Aws {
             )
             .load()
             .await;
+        // The SDK keeps one bucket of retries for each partition of a process. These clients have one of their own: where
+        // services share a process, one whose calls all fail would else use up the retries of the others.
+        let partition = Some(RetryPartition::new(CONNECTED.fetch_add(1, Ordering::Relaxed).to_string()));
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
         dynamodb.set_endpoint_url(settings.dynamodb_url.clone());
+        dynamodb.set_retry_partition(partition.clone());
         let mut streams = aws_sdk_dynamodbstreams::config::Builder::from(&shared);
         streams.set_endpoint_url(settings.streams_url.clone());
+        streams.set_retry_partition(partition.clone());
         let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
         sqs.set_endpoint_url(settings.sqs_url.clone());
+        sqs.set_retry_partition(partition.clone());
         let mut kms = aws_sdk_kms::config::Builder::from(&shared);
         kms.set_endpoint_url(settings.kms_url.clone());
+        kms.set_retry_partition(partition.clone());
         let mut secrets = aws_sdk_secretsmanager::config::Builder::from(&shared);
         secrets.set_endpoint_url(settings.secrets_manager_url.clone());
+        secrets.set_retry_partition(partition.clone());
+        let calls = SharedInterceptor::new(Calls);
+        dynamodb.push_interceptor(calls.clone());
+        streams.push_interceptor(calls.clone());
+        sqs.push_interceptor(calls.clone());
+        kms.push_interceptor(calls.clone());
+        secrets.push_interceptor(calls.clone());
+        if let Some(watch) = WATCH.get() {
+            dynamodb.push_interceptor(watch.clone());
+            streams.push_interceptor(watch.clone());
+            sqs.push_interceptor(watch.clone());
+            kms.push_interceptor(watch.clone());
+            secrets.push_interceptor(watch.clone());
+        }
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             streams: aws_sdk_dynamodbstreams::Client::from_conf(streams.build()),

@@ -3,6 +3,7 @@
 use events::{notification::Notification, role::Role, user::User};
 
 use crate::{
+    access::Principal,
     aws::Aws,
     clock::Clock,
     codes::CodeKey,
@@ -53,8 +54,12 @@ impl Context {
     ///
     /// # Errors
     /// When the secrets cannot be had or used.
-    pub async fn connect(settings: &Settings, clock: Clock) -> Result<(Self, Secrets), SecretsError> {
-        let aws = Aws::connect(settings).await;
+    pub async fn connect(
+        settings: &Settings,
+        principal: Principal,
+        clock: Clock,
+    ) -> Result<(Self, Secrets), SecretsError> {
+        let aws = Aws::connect(settings, principal).await;
         let secrets = SecretsSource::new(settings, &aws).load().await?;
         let context = Self::build(aws, settings, &secrets, clock).await?;
         Ok((context, secrets))
@@ -64,8 +69,13 @@ impl Context {
     ///
     /// # Errors
     /// When the secrets cannot be used.
-    pub async fn open(settings: &Settings, secrets: &Secrets, clock: Clock) -> Result<Self, SecretsError> {
-        Self::build(Aws::connect(settings).await, settings, secrets, clock).await
+    pub async fn open(
+        settings: &Settings,
+        principal: Principal,
+        secrets: &Secrets,
+        clock: Clock,
+    ) -> Result<Self, SecretsError> {
+        Self::build(Aws::connect(settings, principal).await, settings, secrets, clock).await
     }
 
     async fn build(aws: Aws, settings: &Settings, secrets: &Secrets, clock: Clock) -> Result<Self, SecretsError> {

@@ -1,5 +1,6 @@
 //! What touches the outside and two services need.
 
+pub mod access;
 pub mod aws;
 pub mod clock;
 pub mod codes;

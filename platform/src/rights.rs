@@ -31,6 +31,7 @@ use self::voided::{SESSION, USER, VoidedSession, VoidedUser};
 use crate::{
     store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
+    telemetry::metrics::REVOCATION_AGE,
     tokens::Claims,
 };
 
@@ -157,6 +158,9 @@ impl Rights {
         loop {
             tick.tick().await;
             self.refresh().await;
+            if let Some(copy) = &*self.copy.read().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                REVOCATION_AGE.set(copy.read_at.elapsed().as_secs_f64(), []);
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::telemetry;
+
 /// Settings that all services share. Each field names its environment variable.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
@@ -38,4 +40,7 @@ pub struct Settings {
     /// Where the local world keeps its state; holds `secrets.json`, unless the keys are in Secrets Manager.
     #[arg(long, env = "FIELDFUZE_DATA_DIR", default_value = ".fieldfuze")]
     pub data_dir: PathBuf,
+    /// What a service tells of itself.
+    #[command(flatten)]
+    pub telemetry: telemetry::Config,
 }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 #[command(
     name = "projector",
     about = "Follows the log, builds the read models and sends the notifications of FieldFuze",
-    after_help = "Operator commands: verify, checkpoint, export, claims, dlq, keys, parked, rebuild, replay; each has its own --help, with its exit codes."
+    after_help = "Operator commands: verify, checkpoint, export, claims, dlq, keys, parked, rebuild, replay, status; each has its own --help, with its exit codes."
 )]
 pub struct Config {
     /// Settings that all services share.

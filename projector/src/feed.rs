@@ -12,7 +12,7 @@ mod react;
 mod retry;
 mod run;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::Client;
 use events::{
@@ -31,7 +31,13 @@ use platform::{
     rows::{AuditRows, Plans, Rows},
     store::{EventStore, StoreError, decode_image},
     tables::{EVENTS, NOTIFICATIONS, ROLES, Table, USERS},
+    telemetry::{
+        metrics::PROJECTION_TIME,
+        trip::{Hop, SpanKind, Start},
+    },
 };
+use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::{
     forget::Forgetting,
@@ -56,6 +62,9 @@ use crate::{
 
 /// Streams that are worked on at once within a shard: enough to hide the latency of their writes.
 const CONCURRENT_STREAMS: usize = 32;
+
+/// A stream whose rows take longer to be brought up to date is worth a warning: its writes take milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Applies commits. Clones share everything.
 #[derive(Debug, Clone)]
@@ -155,8 +164,8 @@ impl Feed {
 
     /// A commit that cannot be read parks its stream; the others go on.
     async fn apply_stream(&self, run: Run) -> Result<(), StoreError> {
-        let (stream, first) = (run.stream, run.first());
-        match self.apply_run(run).await {
+        let (stream, first, hop) = (run.stream, run.first(), hop_of(&run));
+        match watched(stream, hop, Box::pin(self.apply_run(run))).await {
             Ok(()) => Ok(()),
             Err(ApplyError::Transient(error)) => Err(error),
             Err(ApplyError::Poison { at, source }) => {
@@ -241,6 +250,40 @@ impl Feed {
         }
         Ok(())
     }
+}
+
+/// The trip of the run's last commit goes on; the others' have to do with it.
+fn hop_of(run: &Run) -> Hop {
+    let Some((last, others)) = run.commits.split_last() else { return Hop::default() };
+    if last.traceparent.is_none() {
+        return Hop::default();
+    }
+    let start = Start::new(SpanKind::Consumer, format!("project {}", run.stream.category.as_str()))
+        .after(last.traceparent.as_deref())
+        .with("fieldfuze.stream", run.stream.to_string())
+        .with("fieldfuze.version", i64::try_from(last.version.0).unwrap_or(i64::MAX));
+    others.iter().fold(start, |start, commit| start.linked(commit.traceparent.as_deref())).begin()
+}
+
+/// Does the work as the hop's, and measures it.
+async fn watched(
+    stream: StreamId,
+    hop: Hop,
+    work: impl Future<Output = Result<(), ApplyError>>,
+) -> Result<(), ApplyError> {
+    let began = Instant::now();
+    let span = tracing::info_span!("projection", %stream, trace_id = hop.trip());
+    let applied = hop.clone().carry(work).instrument(span.clone()).await;
+    let took = began.elapsed();
+    PROJECTION_TIME.record(took, [stream.category.as_str().into()]);
+    if took >= SLOW {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        span.in_scope(|| tracing::warn!(milliseconds, "a projection was slow"));
+    }
+    if applied.is_err() {
+        hop.failed("it could not be applied");
+    }
+    applied
 }
 
 impl Handler for Feed {

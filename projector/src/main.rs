@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 use projector::{config::Config, ops::Program, server, state::AppState};
 
 #[tokio::main]
@@ -21,10 +21,12 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    telemetry::install()?;
     let config = Config::parse();
+    let telemetry = telemetry::install(Principal::Projector.name(), &config.settings.telemetry)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let state = AppState::open(&config, Clock::system()).await?;
-    server::serve(listener, state, shutdown).await
+    let served = server::serve(listener, state, shutdown).await;
+    telemetry.close().await;
+    served
 }

@@ -18,12 +18,15 @@ mod progress;
 mod rebuild;
 mod replay;
 mod scan;
+mod status;
 mod verify;
+
+pub use self::status::Own;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use platform::{clock::Clock, context::Context, crypto::Secrets, settings::Settings};
+use platform::{access::Principal, clock::Clock, context::Context, crypto::Secrets, settings::Settings};
 
 /// Exit code when something is wrong.
 const WRONG: u8 = 1;
@@ -75,6 +78,8 @@ enum Operation {
     /// Apply streams again and put the rows right that are not the fold of the log; or only tell which ones are not.
     #[command(after_help = EXIT_CODES)]
     Replay(replay::Arguments),
+    /// Tell how the projector is: shards, owners, lag, lanes, parked streams, and what went wrong lately.
+    Status(status::Arguments),
 }
 
 impl Program {
@@ -96,6 +101,7 @@ impl Program {
             Operation::Parked(arguments) => Box::pin(parked::run(arguments)).await,
             Operation::Rebuild(arguments) => Box::pin(rebuild::run(arguments)).await,
             Operation::Replay(arguments) => Box::pin(replay::run(arguments)).await,
+            Operation::Status(arguments) => Box::pin(status::run(arguments)).await,
         };
         match ended {
             Ok(Verdict::Well) => ExitCode::SUCCESS,
@@ -110,5 +116,5 @@ impl Program {
 
 /// A service's view of the log, and the keys.
 async fn connect(settings: &Settings) -> anyhow::Result<(Context, Secrets)> {
-    Ok(Context::connect(settings, Clock::system()).await?)
+    Ok(Context::connect(settings, Principal::Operator, Clock::system()).await?)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::{Json, routing::get};
 use events::notification::NotificationState;
 use futures::FutureExt;
 use platform::{
@@ -9,15 +10,16 @@ use platform::{
     lifecycle::{Background, Shutdown},
     rows::Rows,
     tables::{NOTIFICATIONS, QUEUES},
+    telemetry,
 };
 use tokio::net::TcpListener;
 
 use crate::{
     feed::Feed,
     notify::{self, Dispatcher, Judge, Pacer, Queues, Sweeper},
-    ops::audit::Audit,
+    ops::{Own, audit::Audit},
     state::AppState,
-    stream::{Config, Worker},
+    stream::{Config, DynamoSource, LeaseTable, Tally, Worker},
 };
 
 /// Works until the shutdown. The leases are given up first, while the dispatchers still finish what is in flight.
@@ -62,11 +64,25 @@ async fn run(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyh
     for queue in &QUEUES {
         background.spawn("a dispatcher", dispatcher.clone().run(queue.lane, shutdown.clone()));
     }
+    let told = worker.clone();
     let readiness: health::Readiness = Arc::new(move || {
         let missing = if worker.status().is_ready() { vec![] } else { vec!["the leases, and how far every shard is"] };
         async move { missing }.boxed()
     });
-    let router = layers::wrap(health::routes(readiness), context.clock.clone());
+    let status = health::on_this_machine("/status", get(move || async move { Json(own(&told)) }));
+    let router = layers::wrap(health::routes(readiness).merge(status), context.clock.clone());
     background.beside(serve::serve(listener, router, shutdown.clone()), &shutdown).await?;
     Ok(background.finish(&shutdown).await?)
+}
+
+/// What this process tells of itself, for `projector status`.
+fn own(worker: &Worker<DynamoSource, LeaseTable, Feed>) -> Own {
+    let status = worker.status();
+    Own {
+        worker: worker.id().to_string(),
+        held: status.held,
+        leading: status.leading,
+        records: status.tallies.get(&Tally::Records).copied().unwrap_or_default(),
+        recent: telemetry::recent(),
+    }
 }

@@ -1,6 +1,6 @@
 //! What the projector's parts share.
 
-use platform::{clock::Clock, context::Context};
+use platform::{access::Principal, clock::Clock, context::Context};
 
 use crate::{
     config::Config,
@@ -35,7 +35,7 @@ impl AppState {
     /// # Errors
     /// When the secrets cannot be used or a client cannot be built.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let (context, _) = Box::pin(Context::connect(&config.settings, clock)).await?;
+        let (context, _) = Box::pin(Context::connect(&config.settings, Principal::Projector, clock)).await?;
         let telnyx = Telnyx::new(&config.telnyx_url, config.telnyx_api_key.clone(), config.telnyx_from.clone())?;
         let sending = Sending {
             countries: config.sms_countries.clone(),

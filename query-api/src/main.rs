@@ -1,16 +1,17 @@
 //! The program `query-api`.
 
 use clap::Parser;
-use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 use query_api::{config::Config, server, state::AppState};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::install()?;
     let config = Config::parse();
+    let telemetry = telemetry::install(Principal::QueryApi.name(), &config.settings.telemetry)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = tokio::net::TcpListener::bind(config.listen).await?;
     let state = AppState::open(&config, Clock::system()).await?;
-    server::serve(listener, state, shutdown).await?;
-    Ok(())
+    let served = server::serve(listener, state, shutdown).await;
+    telemetry.close().await;
+    served
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use events::{notification::NotificationState, role::RoleState, user::UserState};
 use platform::{
+    access::Principal,
     clock::Clock,
     context::Context,
     crypto::{MacKey, SealingKey},
@@ -53,7 +54,8 @@ impl AppState {
     /// # Errors
     /// When the secrets cannot be used.
     pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let (context, secrets) = Box::pin(Context::connect(&config.settings, clock.clone())).await?;
+        let (context, secrets) =
+            Box::pin(Context::connect(&config.settings, Principal::QueryApi, clock.clone())).await?;
         let client = || context.aws.dynamodb.clone();
         Ok(Self(Arc::new(Inner {
             users: Rows::new(client(), &context.names, &USERS, &context.generations),

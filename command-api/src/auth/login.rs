@@ -2,11 +2,14 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use events::user::UserCommand;
-use platform::http::{
-    Problem,
-    documented::{Bodied, Served, Throttled, values},
-    fields::Fields,
-    json::{Body, KnownFields},
+use platform::{
+    http::{
+        Problem,
+        documented::{Bodied, Served, Throttled, values},
+        fields::Fields,
+        json::{Body, KnownFields},
+    },
+    telemetry::metrics::SIGN_INS,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -79,6 +82,16 @@ pub async fn login(
     tally: Tally,
     Body(request): Body<LoginRequest>,
 ) -> Result<Json<TokenPair>, Problem> {
+    let signed_in = sign_in(&state, client, &tally, request).await;
+    let result = match &signed_in {
+        Ok(_) => "succeeded",
+        Err(problem) => problem.code,
+    };
+    SIGN_INS.add(1, [result.into()]);
+    signed_in.map(Json)
+}
+
+async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: LoginRequest) -> Result<TokenPair, Problem> {
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let password = fields.required("/password", request.password, Ok);
@@ -86,26 +99,26 @@ pub async fn login(
     let new = fields.optional("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
-    let (user, attempt) = admitted(&state, &tally, &client, &identifier, password).await?;
+    let (user, attempt) = admitted(state, tally, &client, &identifier, password).await?;
     let beginning = async {
         let used = match code {
             _ if user.factors.is_empty() => None,
             None => return Err(second_factor::required(&user)),
-            Some(code) => Some(
-                second_factor::check(&state, &tally, &user, code.expose_secret()).await?.ok_or_else(invalid_code)?,
-            ),
+            Some(code) => {
+                Some(second_factor::check(state, tally, &user, code.expose_secret()).await?.ok_or_else(invalid_code)?)
+            }
         };
         let user = match new {
             Some(new) => {
-                SettingPassword::of(&state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
+                SettingPassword::of(state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
             }
             None if user.password_change_required => return Err(password_change_required()),
             None => user,
         };
-        start(&state, &user, client, Shown::Now(used)).await
+        start(state, &user, client, Shown::Now(used)).await
     };
     let (started, ()) = tokio::join!(beginning, attempt.succeeded());
-    started.map(Json)
+    started
 }
 
 fn password_change_required() -> Problem {

@@ -6,7 +6,7 @@ use axum::{
 };
 use events::{
     decider::Decider,
-    envelope::Actor,
+    envelope::{Actor, Metadata},
     ids::NotificationId,
     notification::{Notification, NotificationCommand, NotificationRefusal, NotificationState},
 };
@@ -16,7 +16,11 @@ use platform::{
         documented::{Named, Served},
         id::Id,
     },
-    store::{ExecuteError, Folded, Intent},
+    store::{ExecuteError, Folded, Intent, StoreError},
+    telemetry::{
+        metrics::RECEIPTS,
+        trip::{SpanKind, Start},
+    },
     telnyx::{
         address::WebhookAddress,
         receipt::receipt_of,
@@ -88,6 +92,10 @@ pub async fn receipt(
     Box::pin(record(&state, at, message)).await
 }
 
+fn unavailable(error: StoreError) -> Problem {
+    problem(ExecuteError::<Refused<NotificationRefusal>>::Store(error), nothing_taken)
+}
+
 /// The message of ours that a webhook tells of; nothing when it is of a kind that moves none.
 pub(super) fn news_of(webhook: &Webhook) -> Option<Message> {
     match webhook.data.event_type {
@@ -102,10 +110,18 @@ pub(super) fn news_of(webhook: &Webhook) -> Option<Message> {
 /// 409 or 503.
 pub(super) async fn record(state: &AppState, at: WebhookAddress, message: Message) -> Result<StatusCode, Problem> {
     let Some(receipt) = receipt_of(&message) else { return Ok(StatusCode::NO_CONTENT) };
+    RECEIPTS.add(1, [receipt.name().into()]);
+    let stream = at.notification.into();
+    let known = state.context.notifications.glance(stream).await.map_err(unavailable)?;
+    // The trip of the notification goes on here; the request is one of its own.
+    let trip = known.state.as_ref().and_then(|it| it.traceparent.clone());
+    let hop = Start::new(SpanKind::Consumer, "take a receipt").after(trip.as_deref()).begin();
+    let metadata = metadata(Actor::Telnyx, None);
+    let traceparent = hop.traceparent().or(trip).or_else(|| metadata.traceparent.clone());
+    let intent = Intent::of(Metadata { traceparent, ..metadata });
     let command = NotificationCommand::Receive { attempt: at.attempt, provider_id: message.id, receipt };
-    let intent = Intent::of(metadata(Actor::Telnyx, None));
     let decide = |folded: &Folded<Option<NotificationState>>| Ok(Notification::decide(&folded.state, command.clone())?);
-    match state.context.notifications.execute(at.notification.into(), &intent, decide).await {
+    match hop.carry(Box::pin(state.context.notifications.execute(stream, &intent, decide))).await {
         // A receipt for what we never sent is acknowledged: repeating it would not help.
         Ok(_) | Err(ExecuteError::Refused(Refused::Rule(NotificationRefusal::NotFound))) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(problem(error, nothing_taken)),

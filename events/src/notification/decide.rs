@@ -142,6 +142,18 @@ pub enum Receipt {
     Unconfirmed,
 }
 
+impl Receipt {
+    /// Which one it is, for metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Failed(_) => "failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
 /// Why a notification's command is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationRefusal {

@@ -19,6 +19,17 @@ pub enum Lane {
     Bulk,
 }
 
+impl Lane {
+    /// As metrics name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Transactional => "transactional",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 /// Where a notification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -64,8 +64,11 @@ pub enum SecretsError {
     /// Somebody else has changed the secrets since they were read, or is about to.
     #[error("somebody else changes the secrets at the same time: look at them and try again")]
     Contended,
-    /// KMS does not open the wrapping key.
-    #[error("KMS does not open the wrapping key")]
+    /// There are secrets already, and new ones would open nothing of what is there.
+    #[error("the secret {0} holds keys already: new ones would open nothing of what was written")]
+    Exists(String),
+    /// KMS does not open or wrap the wrapping key.
+    #[error("KMS does not open or wrap the wrapping key")]
     Kms(#[source] crate::aws::CallFailed),
     /// The system has no randomness.
     #[error("cannot draw random numbers")]
@@ -154,6 +157,25 @@ impl Secrets {
             signing: SigningKeys::draw(SigningAlgorithm::default(), now)?,
             checkpoints: Self::key_pair()?,
         })
+    }
+
+    /// New secrets whose wrapping key only `key` in KMS opens.
+    ///
+    /// # Errors
+    /// [`SecretsError::Kms`], or the system has no randomness.
+    pub(super) async fn draw_wrapped(
+        kms: &aws_sdk_kms::Client,
+        key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Self, SecretsError> {
+        let mut secrets = Self::draw(now)?;
+        let plain = aws_sdk_kms::primitives::Blob::new(Self::bytes(&secrets.wrapping)?);
+        let answer = kms.encrypt().key_id(key).plaintext(plain).send().await;
+        let wrapped = answer.map_err(|error| SecretsError::Kms(error.into()))?.ciphertext_blob;
+        let malformed = || SecretsError::Malformed(PathBuf::from(Self::FILE));
+        secrets.wrapping.zeroize();
+        secrets.wrapping = format!("{KMS}{}", BASE64.encode(wrapped.ok_or_else(malformed)?));
+        Ok(secrets)
     }
 
     /// A new key pair for Ed25519.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use aws_sdk_secretsmanager::{Client, operation::put_secret_value::PutSecretValueError};
+use chrono::{DateTime, Utc};
 use events::ids::derive;
 use zeroize::Zeroizing;
 
@@ -92,6 +93,31 @@ impl SecretsSource {
         }
     }
 
+    /// Draws the first secrets of an installation into the secret, which holds anything but keys. Their wrapping key is
+    /// wrapped by `kms_key`.
+    ///
+    /// # Errors
+    /// [`SecretsError::Exists`] when it holds keys. In a file there is nothing to do: the local world does it itself, so
+    /// that is [`SecretsError::Exists`] as well.
+    pub async fn create(
+        &self,
+        kms: &aws_sdk_kms::Client,
+        kms_key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), SecretsError> {
+        let (client, id) = match &self.0 {
+            Place::File(data_dir) => {
+                return Err(SecretsError::Exists(data_dir.join(Secrets::FILE).display().to_string()));
+            }
+            Place::Manager { client, id } => (client, id),
+        };
+        let (text, version) = current(client, id).await?;
+        if Secrets::parse(&text, id.as_ref()).is_ok() {
+            return Err(SecretsError::Exists(id.clone()));
+        }
+        put(client, id.clone(), &version, &Secrets::draw_wrapped(kms, kms_key, now).await?).await
+    }
+
     /// Reads the secrets to replace them.
     ///
     /// # Errors
@@ -141,11 +167,17 @@ impl Held {
 
 /// The current version of a secret, and its name.
 async fn get(client: &Client, id: &str) -> Result<(Secrets, String), SecretsError> {
+    let (text, version) = current(client, id).await?;
+    Ok((Secrets::parse(&text, id.as_ref())?, version))
+}
+
+/// The text of the current version of a secret, and its name.
+async fn current(client: &Client, id: &str) -> Result<(Zeroizing<Vec<u8>>, String), SecretsError> {
     let malformed = || SecretsError::Malformed(PathBuf::from(id));
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.map_err(|error| SecretsError::Manager { id: id.to_owned(), source: error.into() })?;
     let text = answer.secret_string.ok_or_else(malformed)?.into_bytes();
-    Ok((Secrets::parse(&Zeroizing::new(text), id.as_ref())?, answer.version_id.ok_or_else(malformed)?))
+    Ok((Zeroizing::new(text), answer.version_id.ok_or_else(malformed)?))
 }
 
 /// Writes the version that follows `version`. Its name is derived from that one's: Secrets Manager takes a repeat of

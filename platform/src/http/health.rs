@@ -2,11 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::Request,
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
 use futures::future::BoxFuture;
 use serde::Serialize;
 
-use super::Problem;
+use super::{Problem, serve::Connection};
+use crate::telemetry;
+
+/// Prometheus's text format, version 0.0.4.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Load balancers say in it for whom they ask.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Tells what a service still waits for; nothing when it is ready.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<&'static str>> + Send + Sync>;
@@ -16,7 +30,7 @@ struct Answer {
     status: &'static str,
 }
 
-/// The two routes. They need no token and appear in no document.
+/// These, and the metrics for whoever is on this machine. They need no token and appear in no document.
 pub fn routes(readiness: Readiness) -> Router {
     let ready = move || {
         let readiness = Arc::clone(&readiness);
@@ -30,5 +44,23 @@ pub fn routes(readiness: Readiness) -> Router {
                 .into_response()
         }
     };
-    Router::new().route("/healthz", get(|| async { Json(Answer { status: "ok" }) })).route("/readyz", get(ready))
+    Router::new()
+        .route("/healthz", get(|| async { Json(Answer { status: "ok" }) }))
+        .route("/readyz", get(ready))
+        .merge(on_this_machine("/metrics", get(|| async { ([(CONTENT_TYPE, PROMETHEUS)], telemetry::exposition()) })))
+}
+
+/// A route for whoever is on this machine. For anybody else it does not exist: how much there is to do, and what goes wrong,
+/// is no one's business outside.
+pub fn on_this_machine(path: &str, methods: MethodRouter) -> Router {
+    Router::new().route(path, methods).layer(middleware::from_fn(refuse_others))
+}
+
+async fn refuse_others(request: Request, next: Next) -> Response {
+    let is_near = request.extensions().get::<Connection>().is_some_and(|connection| connection.peer.ip().is_loopback());
+    if is_near && !request.headers().contains_key(FORWARDED_FOR) {
+        next.run(request).await
+    } else {
+        Problem::not_found().into_response()
+    }
 }

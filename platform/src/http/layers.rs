@@ -5,18 +5,25 @@ use std::{any::Any, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use events::ids::derive;
+use metrics::SharedString;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Problem, methods};
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    telemetry::{
+        metrics::{REQUEST_TIME, REQUESTS, REQUESTS_SHED},
+        trip::{Hop, Origin, SpanKind, Start},
+    },
+};
 
 /// Largest body of a request, unless a route says otherwise.
 pub const MAX_BODY_BYTES: usize = 32 * 1024;
@@ -31,11 +38,11 @@ pub const MAX_IN_FLIGHT: usize = 128;
 /// By which a client can name the whole trip that its request is a part of (a UUID).
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// W3C Trace Context.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// A request that takes longer is worth a warning: nothing that we do by ourselves should, but for a page at its largest.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Routes that are asked all the time and say nothing of interest when they answer.
-const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+const HEALTH: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/status"];
 
 tokio::task_local! {
     static TRIP: Trip;
@@ -46,15 +53,20 @@ tokio::task_local! {
 pub struct Trip {
     /// The whole trip: the client's, or a new one.
     pub correlation_id: Uuid,
-    /// W3C trace context, if the client sent a well-formed one.
+    /// By which the trip goes on (W3C Trace Context): our own hop's, else the client's if it sent a well-formed one.
     pub traceparent: Option<String>,
+    /// The trip's id in traces, if it has one.
+    trace_id: Option<String>,
 }
 
 impl Trip {
     /// The trip of the request at hand.
     pub fn current() -> Self {
-        TRIP.try_with(Clone::clone)
-            .unwrap_or_else(|_| Self { correlation_id: derive(&["no request"]), traceparent: None })
+        TRIP.try_with(Clone::clone).unwrap_or_else(|_| Self {
+            correlation_id: derive(&["no request"]),
+            traceparent: None,
+            trace_id: None,
+        })
     }
 
     /// Goes on with the trip where the request's own task has ended, such as in a streamed answer.
@@ -62,9 +74,17 @@ impl Trip {
         TRIP.scope(self, work).await
     }
 
+    fn of(headers: &HeaderMap, origin: &Origin, hop: &Hop, clock: &Clock) -> Self {
+        let named = headers.get(&CORRELATION_ID).and_then(|value| value.to_str().ok()).and_then(|id| id.parse().ok());
+        Self {
+            correlation_id: named.unwrap_or_else(|| clock.new_id()),
+            traceparent: hop.traceparent().or_else(|| origin.traceparent()),
+            trace_id: hop.trip().or_else(|| origin.trip()),
+        }
+    }
+
     fn trace_id(&self) -> String {
-        let id = self.traceparent.as_deref().and_then(|parent| parent.get(3..35));
-        id.map_or_else(|| self.correlation_id.simple().to_string(), ToOwned::to_owned)
+        self.trace_id.clone().unwrap_or_else(|| self.correlation_id.simple().to_string())
     }
 }
 
@@ -87,25 +107,31 @@ pub fn wrap(routes: Router, clock: Clock) -> Router {
 
 /// Names the request, measures it and logs one line about it: no query, no header, no body.
 async fn trip(State(clock): State<Clock>, request: Request, next: Next) -> Response {
-    let trip = trip_of(request.headers(), &clock);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let is_health = HEALTH.contains(&route.as_str());
+    let origin = Origin::of(request.headers());
+    let hop = if is_health { Hop::default() } else { hop_of(&method, &route, &origin) };
+    let trip = Trip::of(request.headers(), &origin, &hop, &clock);
+    if hop.is_noted() {
+        hop.note("fieldfuze.correlation_id", trip.correlation_id.to_string());
+    }
     let span = tracing::info_span!("request", trace_id = %trip.trace_id(), correlation_id = %trip.correlation_id);
     let started = tokio::time::Instant::now();
     let correlation = HeaderValue::from_str(&trip.correlation_id.to_string());
 
-    let logged = async move {
+    let noted = hop.clone();
+    let told = async move {
         let response = next.run(request).await;
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let status = response.status().as_u16();
-        if HEALTH.contains(&route.as_str()) {
-            tracing::debug!(%method, route, status, milliseconds, "{method} {route} answered");
-        } else {
-            tracing::info!(%method, route, status, milliseconds, "{method} {route} answered");
+        let (took, status) = (started.elapsed(), response.status());
+        tell(&method, route, status, took, is_health);
+        noted.note("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            noted.failed("5xx");
         }
         response
     };
-    let mut response = TRIP.scope(trip, logged.instrument(span)).await;
+    let mut response = TRIP.scope(trip, hop.carry(told).instrument(span)).await;
     if let Ok(correlation) = correlation {
         response.headers_mut().insert(CORRELATION_ID, correlation);
     }
@@ -113,21 +139,32 @@ async fn trip(State(clock): State<Clock>, request: Request, next: Next) -> Respo
     response
 }
 
-fn trip_of(headers: &HeaderMap, clock: &Clock) -> Trip {
-    let header = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let correlation_id = header(&CORRELATION_ID).and_then(|id| id.parse().ok());
-    let traceparent = header(&TRACEPARENT).filter(|parent| is_traceparent(parent)).map(ToOwned::to_owned);
-    Trip { correlation_id: correlation_id.unwrap_or_else(|| clock.new_id()), traceparent }
+fn hop_of(method: &Method, route: &str, origin: &Origin) -> Hop {
+    Start::new(SpanKind::Server, format!("{method} {route}"))
+        .from(origin)
+        .with("http.request.method", method.to_string())
+        .with("http.route", route.to_owned())
+        .begin()
 }
 
-/// `version-traceid-parentid-flags` in lower-case hexadecimal (W3C Trace Context §3.2).
-fn is_traceparent(text: &str) -> bool {
-    let lengths = [2, 32, 16, 2];
-    let parts: Vec<&str> = text.split('-').collect();
-    parts.len() == lengths.len()
-        && parts.iter().zip(lengths).all(|(part, length)| {
-            part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        })
+fn tell(method: &Method, route: String, status: StatusCode, took: Duration, is_health: bool) {
+    let (milliseconds, status) = (u64::try_from(took.as_millis()).unwrap_or(u64::MAX), status.as_u16());
+    if is_health {
+        return tracing::debug!(%method, route, status, milliseconds, "{method} {route} answered");
+    }
+    if took >= SLOW {
+        tracing::warn!(%method, route, status, milliseconds, "{method} {route} was slow");
+    } else {
+        tracing::info!(%method, route, status, milliseconds, "{method} {route} answered");
+    }
+    let outcome = match status {
+        500.. => "failed",
+        400.. => "refused",
+        _ => "answered",
+    };
+    let route = SharedString::from(route);
+    REQUESTS.add(1, [route.clone(), outcome.into()]);
+    REQUEST_TIME.record(took, [route]);
 }
 
 /// Refuses what is too much before any of it is read. Health is asked for all the more then, and costs nothing.
@@ -136,10 +173,11 @@ async fn shed(State(places): State<Arc<Semaphore>>, request: Request, next: Next
     if HEALTH.contains(&route) {
         return next.run(request).await;
     }
-    match places.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Problem::overloaded().into_response(),
-    }
+    let Ok(_place) = places.try_acquire() else {
+        REQUESTS_SHED.add(1, []);
+        return Problem::overloaded().into_response();
+    };
+    next.run(request).await
 }
 
 async fn deadline(request: Request, next: Next) -> Response {
@@ -153,21 +191,4 @@ async fn deadline(request: Request, next: Next) -> Response {
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request handler panicked");
     Problem::internal().into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_well_formed_traceparent_is_kept() {
-        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        for text in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-        ] {
-            assert!(!is_traceparent(text), "{text}");
-        }
-    }
 }

@@ -15,7 +15,10 @@ use super::{
     sealing::subject,
     transaction::{Beside, KeyRow},
 };
-use crate::crypto::{Keyring, SealingKey, SubjectKey};
+use crate::{
+    crypto::{Keyring, SealingKey, SubjectKey},
+    telemetry::metrics::{APPEND_CONFLICTS, APPENDS},
+};
 
 /// Items of other tables that are written in the same transaction as a commit.
 pub type Companions = Vec<TransactWriteItem>;
@@ -58,11 +61,13 @@ impl EventStore {
             sets: draft.memberships(),
             companions,
         };
-        if beside.is_nothing() {
-            self.put(&commit).await?;
-        } else {
-            self.transact(&commit, beside).await?;
+        let written = if beside.is_nothing() { self.put(&commit).await } else { self.transact(&commit, beside).await };
+        match &written {
+            Ok(()) => APPENDS.add(1, [draft.stream.category.as_str().into()]),
+            Err(AppendError::Conflict) => APPEND_CONFLICTS.add(1, [draft.stream.category.as_str().into()]),
+            Err(_) => (),
         }
+        written?;
         match (subject, minted, erased) {
             (Some(subject), Some(minted), _) => self.keyring.remember(subject, minted.key).await,
             (_, None, Some(subject)) => self.keyring.forget(subject).await,

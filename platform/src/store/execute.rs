@@ -10,6 +10,7 @@ use moka::future::Cache;
 use super::{
     AppendError, Command, Companions, Draft, EventStore, ExecuteError, Executed, Folded, Intent, Outcome, StoreError,
 };
+use crate::telemetry::metrics::APPEND_RETRIES;
 
 /// Tries per command when others write the same stream; each try sees what the winner did.
 const TRIES: usize = 12;
@@ -58,6 +59,17 @@ impl<D: Decider> Streams<D> {
         Ok(folded)
     }
 
+    /// A stream's state as it was known last, or loaded now: a command that follows starts from it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn glance(&self, stream: StreamId) -> Result<Arc<Folded<D::State>>, StoreError> {
+        match self.warm.get(&stream).await {
+            Some(known) => Ok(known),
+            None => self.load(stream).await.map(Arc::new),
+        }
+    }
+
     /// Loads, decides and appends; on a conflict again, a bounded number of times.
     ///
     /// # Errors
@@ -76,6 +88,7 @@ impl<D: Decider> Streams<D> {
         let ended = (|| Box::pin(self.once(stream, intent, &command)))
             .retry(pauses)
             .when(|error| matches!(error, ExecuteError::Conflict { .. }))
+            .notify(|_, _| APPEND_RETRIES.add(1, [stream.category.as_str().into()]))
             .await;
         match ended {
             Err(ExecuteError::Conflict { expected, .. }) => {

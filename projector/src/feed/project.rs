@@ -14,6 +14,7 @@ use moka::future::Cache;
 use platform::{
     rows::{Model, Rows, Stored},
     store::{EventStore, Range, StoreError},
+    telemetry::metrics::GAPS_HEALED,
 };
 use uuid::Uuid;
 
@@ -131,6 +132,7 @@ impl<R: Row> Generation<R> {
         commit: &StoredCommit,
     ) -> Result<(), ApplyError> {
         if adding.is_some() {
+            GAPS_HEALED.add(1, []);
             tracing::info!(stream = %commit.stream, row = %version, commit = %commit.version, "a gap is healed from the log");
         }
         let until = Some(Version(commit.version.0 - 1));

@@ -4,9 +4,17 @@ use events::{
     reaction::{Notifying, Reaction},
     values::{Personal, Reason},
 };
-use platform::store::{AppendError, Companions, Draft, EventStore, Folded, StoreError};
+use platform::{
+    store::{AppendError, Companions, Draft, EventStore, Folded, StoreError},
+    telemetry::trip::Hop,
+};
 
 use crate::notify::Queues;
+
+/// By which the trip goes on: the hop at hand, else what the event says.
+fn trip<E>(cause: &Recorded<E>) -> Option<String> {
+    Hop::current().traceparent().or_else(|| cause.metadata.traceparent.clone())
+}
 
 /// Turns events into notifications: commit 1 of the notification's stream, then its id on the queue.
 ///
@@ -34,7 +42,7 @@ impl Reactions {
             if let Some(reaction) = E::reaction(event)
                 && self.request(event, &reaction, reason).await?
             {
-                self.queues.send(reaction.request.lane, reaction.id).await?;
+                self.queues.send(reaction.request.lane, reaction.id, trip(event).as_deref()).await?;
                 requested += 1;
             }
         }
@@ -53,7 +61,7 @@ impl Reactions {
             reason: reason.cloned(),
             correlation_id: cause.metadata.correlation_id,
             causation_id: Some(cause.event_id),
-            traceparent: cause.metadata.traceparent.clone(),
+            traceparent: trip(cause),
         };
         let events = vec![NotificationEvent::NotificationRequested(reaction.request.clone())];
         let (clock, stream) = (self.store.clock(), reaction.id.into());

@@ -6,6 +6,7 @@ use events::stream::{StreamId, Version};
 use platform::{
     lifecycle::Shutdown,
     store::{Range, StoreError},
+    telemetry::metrics::PARKED_STREAMS,
 };
 
 use super::{
@@ -103,6 +104,7 @@ impl Feed {
 
     async fn try_older(&self) -> Result<(), StoreError> {
         let parked = self.0.parking.list().await?;
+        PARKED_STREAMS.set(u32::try_from(parked.len()).unwrap_or(u32::MAX).into(), []);
         for parked in parked.iter().filter(|parked| parked.is_of_an_older_build()) {
             let retried = self.retry(parked).await?;
             tracing::info!(stream = parked.stream, build = parked.build, ?retried, "tried what an older build parked");

@@ -2,13 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use events::notification::Lane;
+use events::{ids::NotificationId, notification::Lane};
 use platform::{
     lifecycle::Shutdown,
     tables::{MAX_RECEIVES, VISIBILITY_SECONDS},
+    telemetry::{
+        metrics::QUEUE_AGE,
+        trip::{Hop, SpanKind, Start},
+    },
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::{
     queue::{Queues, Received},
@@ -80,13 +85,42 @@ impl Dispatcher {
             );
             return;
         };
-        let ended = tokio::select! {
-            worked = self.worker.work(id, shutdown) => self.finish(lane, &message, worked).await,
-            error = self.stay_invisible(lane, &message) => Err(error),
+        if message.times == 1
+            && let Some(sent_at) = message.sent_at
+        {
+            let age = (self.worker.context.clock.now() - sent_at).to_std().unwrap_or_default();
+            QUEUE_AGE.record(age, [lane.as_str().into()]);
+        }
+        let hop = match &message.traceparent {
+            None => Hop::default(),
+            trip => Start::new(SpanKind::Consumer, format!("dispatch {}", lane.as_str()))
+                .after(trip.as_deref())
+                .with("fieldfuze.notification", id.to_string())
+                .with("messaging.system", "aws_sqs")
+                .begin(),
         };
-        if let Err(error) = ended {
-            let times = message.times;
-            tracing::warn!(?lane, notification = %id, times, error = &error as &dyn std::error::Error, "a message was not finished and comes again");
+        let span = tracing::info_span!("dispatch", trace_id = hop.trip());
+        let failing = hop.clone();
+        let handling = async {
+            if let Err(error) = self.handle_one(lane, id, &message, shutdown).await {
+                failing.failed("it comes again");
+                let times = message.times;
+                tracing::warn!(?lane, notification = %id, times, error = &error as &dyn std::error::Error, "a message was not finished and comes again");
+            }
+        };
+        hop.carry(Box::pin(handling)).instrument(span).await;
+    }
+
+    async fn handle_one(
+        &self,
+        lane: Lane,
+        id: NotificationId,
+        message: &Received,
+        shutdown: &Shutdown,
+    ) -> Result<(), WorkError> {
+        tokio::select! {
+            worked = self.worker.work(id, shutdown) => self.finish(lane, message, worked).await,
+            error = self.stay_invisible(lane, message) => Err(error),
         }
     }
 

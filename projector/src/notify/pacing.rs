@@ -13,7 +13,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::notification::Lane;
-use platform::{aws::CallFailed, clock::Clock, context::Context, store::StoreError};
+use platform::{aws::CallFailed, clock::Clock, context::Context, store::StoreError, telemetry::metrics::SEND_ALARMS};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) use pace::Stopped;
@@ -88,6 +88,7 @@ impl Pacer {
     pub(super) async fn stop(&self, scope: Scope, stopped: &Stopped) -> Result<(), StoreError> {
         if self.change(|plan, sender| plan.stop(scope, sender, stopped.clone())).await? {
             let Stopped { until, cause } = stopped;
+            SEND_ALARMS.add(1, ["sending-stopped".into()]);
             tracing::error!(alarm = "sending-stopped", cause, %until, ?scope, "the provider refuses all messages");
         }
         Ok(())

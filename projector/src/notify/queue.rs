@@ -1,4 +1,4 @@
-//! The lanes' queues. A message is a notification's id, and nothing else.
+//! The lanes' queues. A message is a notification's id and the trip that it goes on with, and nothing else.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -6,13 +6,15 @@ use anyhow::Context;
 use aws_sdk_sqs::{
     Client,
     operation::receive_message::builders::ReceiveMessageFluentBuilder,
-    types::{Message, MessageSystemAttributeName, QueueAttributeName},
+    types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName},
 };
+use chrono::{DateTime, Utc};
 use events::{ids::NotificationId, notification::Lane};
 use platform::{
     aws::long_poll,
     store::{StoreError, unavailable},
     tables::{Names, QUEUES},
+    telemetry::trip::TRACEPARENT,
 };
 
 /// How long a receive waits for a message: the longest that SQS allows, so that an idle lane costs least.
@@ -41,6 +43,10 @@ pub struct Received {
     pub id: Option<NotificationId>,
     /// How often it was received, this time included.
     pub times: u32,
+    /// The trip that put it there.
+    pub traceparent: Option<String>,
+    /// When it was put there.
+    pub sent_at: Option<DateTime<Utc>>,
     receipt: String,
 }
 
@@ -62,12 +68,16 @@ impl Queues {
         Ok(Self { client, urls: Arc::new(urls) })
     }
 
-    /// Puts a notification on its lane.
+    /// Puts a notification on its lane, with the trip that it goes on with.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn send(&self, lane: Lane, id: NotificationId) -> Result<(), StoreError> {
-        let message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
+    pub async fn send(&self, lane: Lane, id: NotificationId, trip: Option<&str>) -> Result<(), StoreError> {
+        let mut message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
+        let attribute = |trip| MessageAttributeValue::builder().data_type("String").string_value(trip).build().ok();
+        if let Some(attribute) = trip.and_then(attribute) {
+            message = message.message_attributes(TRACEPARENT, attribute);
+        }
         message.send().await.map(drop).map_err(unavailable)
     }
 
@@ -95,7 +105,10 @@ impl Queues {
 
     fn receiving(&self, url: Option<String>) -> ReceiveMessageFluentBuilder {
         let receive = self.client.receive_message().set_queue_url(url).max_number_of_messages(BATCH);
-        receive.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+        receive
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_attribute_names(TRACEPARENT)
     }
 
     /// Takes a message off its lane for good.
@@ -159,11 +172,23 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn backlog(&self, lane: Lane) -> Result<u64, StoreError> {
+        self.counted(self.url(lane)).await
+    }
+
+    /// About how many dead letters a lane has.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn dead_backlog(&self, lane: Lane) -> Result<u64, StoreError> {
+        self.counted(self.dead_url(lane)).await
+    }
+
+    async fn counted(&self, url: Option<String>) -> Result<u64, StoreError> {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
-        let get = self.client.get_queue_attributes().set_queue_url(self.url(lane));
+        let get = self.client.get_queue_attributes().set_queue_url(url);
         let answer = get.set_attribute_names(Some(counts.to_vec())).send().await.map_err(unavailable)?;
         let all = answer.attributes.unwrap_or_default();
         Ok(counts.iter().filter_map(|name| all.get(name)?.parse::<u64>().ok()).sum())
@@ -179,12 +204,15 @@ impl Queues {
 }
 
 fn received(message: Message) -> Option<Received> {
-    let times = message
-        .attributes
-        .as_ref()
-        .and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount))
-        .and_then(|times| times.parse().ok())
-        .unwrap_or(1);
-    let id = message.body.as_deref().and_then(|body| body.parse().ok());
-    Some(Received { id, times, receipt: message.receipt_handle? })
+    let about = |name| message.attributes.as_ref().and_then(|all| all.get(&name));
+    let times = about(MessageSystemAttributeName::ApproximateReceiveCount).and_then(|times| times.parse().ok());
+    let sent_at = about(MessageSystemAttributeName::SentTimestamp).and_then(|milliseconds| milliseconds.parse().ok());
+    let attribute = message.message_attributes.as_ref().and_then(|all| all.get(TRACEPARENT));
+    Some(Received {
+        id: message.body.as_deref().and_then(|body| body.parse().ok()),
+        times: times.unwrap_or(1),
+        traceparent: attribute.and_then(|attribute| attribute.string_value.clone()),
+        sent_at: sent_at.and_then(DateTime::from_timestamp_millis),
+        receipt: message.receipt_handle?,
+    })
 }

@@ -9,7 +9,9 @@ use events::{
     views::BUCKETS,
 };
 use moka::future::Cache;
-use platform::{clock::Clock, lifecycle::Shutdown, rows::Rows, store::StoreError, tables::QUEUES};
+use platform::{
+    clock::Clock, lifecycle::Shutdown, rows::Rows, store::StoreError, tables::QUEUES, telemetry::metrics::QUEUE_DEPTH,
+};
 
 use super::queue::Queues;
 
@@ -62,7 +64,9 @@ impl Sweeper {
     async fn sweep(&mut self) -> Result<(), StoreError> {
         let mut idle = Vec::new();
         for queue in &QUEUES {
-            if self.queues.backlog(queue.lane).await? == 0 {
+            let backlog = self.queues.backlog(queue.lane).await?;
+            QUEUE_DEPTH.set(u32::try_from(backlog).unwrap_or(u32::MAX).into(), [queue.lane.as_str().into()]);
+            if backlog == 0 {
                 idle.push(queue.lane);
             }
         }
@@ -85,7 +89,7 @@ impl Sweeper {
         if waits || self.swept.get(&row.id).await == Some(row.version.0) {
             return Ok(());
         }
-        self.queues.send(row.lane, row.id).await?;
+        self.queues.send(row.lane, row.id, row.traceparent.as_deref()).await?;
         self.swept.insert(row.id, row.version.0).await;
         tracing::info!(notification = %row.id, status = row.status.as_str(), "a notification is queued again");
         Ok(())

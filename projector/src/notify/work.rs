@@ -18,6 +18,10 @@ use platform::{
     context::Context,
     lifecycle::Shutdown,
     store::{ExecuteError, Executed, Folded, Intent, StoreError},
+    telemetry::{
+        metrics::{SEND_ALARMS, SENDS},
+        trip::{Hop, SpanKind, Start},
+    },
     telnyx::address::WebhookAddress,
 };
 
@@ -116,8 +120,12 @@ impl Worker {
         let webhook_url = self.webhook_url(it.id, attempt);
         let message = Outgoing { id: it.id, attempt, to: to.clone(), text, webhook_url };
         self.pacer.until(moment).await;
-        let sent = self.telnyx.send(message, || self.context.clock.now()).await;
+        let hop = Start::new(SpanKind::Client, "telnyx.send").with("http.route", "/v2/messages").begin();
+        let sent = hop.clone().carry(self.telnyx.send(message, || self.context.clock.now())).await;
         let outcome = sent.outcome.clone();
+        hop.note("fieldfuze.outcome", outcome.name());
+        drop(hop);
+        SENDS.add(1, [outcome.name().into()]);
         tracing::info!(notification = %it.id, attempt, outcome = outcome.name(), "a notification was tried");
         let concluded = self.settle(it, NotificationCommand::Conclude { attempt, outcome }).await;
         if let Some(consequence) = &sent.consequence
@@ -149,6 +157,7 @@ impl Worker {
                 self.context.numbers.record::<NumberRefusal>(to, command, metadata(it)).await?;
             }
             Consequence::Alarm(code) => {
+                SEND_ALARMS.add(1, ["message-refused".into()]);
                 tracing::error!(alarm = "message-refused", notification = %it.id, template = it.template, code, "the provider refuses a message for a reason that somebody has to mend");
             }
         }
@@ -160,12 +169,14 @@ impl Worker {
             Withheld::Until(deferred) => deferred.error_code.clone(),
             Withheld::Suppressed(cause) => (*cause).to_owned(),
         };
+        SENDS.add(1, ["withheld".into()]);
         tracing::info!(notification = %it.id, why, "a notification is withheld");
         self.settle(it, NotificationCommand::Withhold(withheld)).await
     }
 
     /// Its own data cannot be read: trying again does not help.
     async fn give_up(&self, it: &NotificationState, error: &StoreError) -> Result<Done, WorkError> {
+        SEND_ALARMS.add(1, ["notification-dead".into()]);
         tracing::error!(alarm = "notification-dead", notification = %it.id, error = error as &dyn Error, "a notification cannot be sent");
         self.settle(it, NotificationCommand::GiveUp(UNREADABLE)).await
     }
@@ -193,6 +204,6 @@ fn metadata(it: &NotificationState) -> Metadata {
         reason: None,
         correlation_id: it.correlation_id,
         causation_id: Some(it.event_id),
-        traceparent: it.traceparent.clone(),
+        traceparent: Hop::current().traceparent().or_else(|| it.traceparent.clone()),
     }
 }

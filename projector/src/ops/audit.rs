@@ -27,6 +27,7 @@ use platform::{
     rows::Rows,
     store::{StoreError, unavailable},
     tables::{EVENTS, LEASES, NOTIFICATIONS, ROLES, USERS},
+    telemetry::metrics::DRIFT,
 };
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -178,6 +179,7 @@ impl Audit {
 
     fn note(&self, stream: StreamId, what: &str, healed: bool) {
         self.counted.drift.fetch_add(1, Ordering::Relaxed);
+        DRIFT.add(1, [stream.category.as_str().into()]);
         self.counted.healed.fetch_add(u64::from(healed), Ordering::Relaxed);
         tracing::error!(stream = %stream, what, healed, "the audit found what is not as the log says");
     }

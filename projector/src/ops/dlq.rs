@@ -171,7 +171,7 @@ async fn each(
             Ok(it) => {
                 // What is on its way again needs its message before its letter goes.
                 if it.status == Delivery::Pending {
-                    letters.queues().send(it.lane, id).await?;
+                    letters.queues().send(it.lane, id, it.traceparent.as_deref()).await?;
                 }
                 letters.remove(id).await?;
                 println!("{id} is {}", it.status.as_str());

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use platform::{
+    access::Principal,
     aws::Aws,
     clock::Clock,
     crypto::{SecretsSource, SigningAlgorithm, SigningKeys},
@@ -21,6 +22,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Draw the first keys of an installation into the secret that the settings name, which must not hold any yet.
+    #[command(after_help = EXIT_CODES)]
+    Create {
+        #[command(flatten)]
+        settings: Settings,
+        /// The key in KMS that wraps the key that wraps every person's key: id, ARN or alias.
+        #[arg(long)]
+        kms_key: String,
+    },
     /// Tell the public side of every key, and from when on they can be rotated. Wrong is only that there is no next key.
     #[command(after_help = EXIT_CODES)]
     Show {
@@ -63,13 +73,23 @@ struct AllTold<'a> {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     match arguments.what {
+        What::Create { settings, kms_key } => create(&settings, &kms_key).await,
         What::Show { settings, json } => show(&source(&settings).await, json).await,
         What::Rotate { settings, emergency, algorithm } => turn(&source(&settings).await, emergency, algorithm).await,
     }
 }
 
+async fn create(settings: &Settings, kms_key: &str) -> anyhow::Result<Verdict> {
+    let aws = Aws::connect(settings, Principal::Operator).await;
+    let source = SecretsSource::new(settings, &aws);
+    source.create(&aws.kms, kms_key, Clock::system().now()).await?;
+    println!("the keys are drawn");
+    say(source.load().await?.signing())?;
+    Ok(Verdict::Well)
+}
+
 async fn source(settings: &Settings) -> SecretsSource {
-    SecretsSource::new(settings, &Aws::connect(settings).await)
+    SecretsSource::new(settings, &Aws::connect(settings, Principal::Operator).await)
 }
 
 async fn show(source: &SecretsSource, as_json: bool) -> anyhow::Result<Verdict> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use platform::telemetry::metrics::{RECORDS_APPLIED, STREAM_INCIDENTS};
 use tokio::time::Instant;
 
 /// Leases that were read longer ago than this count as unreadable: a few looks were missed.
@@ -37,6 +38,25 @@ pub enum Tally {
     Taken,
     /// Leases lost to somebody else or to time.
     Lost,
+}
+
+impl Tally {
+    /// As metrics name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Ignored => "ignored",
+            Self::Trimmed => "trimmed",
+            Self::Vanished => "vanished",
+            Self::CaughtUp => "caught-up",
+            Self::Expired => "expired",
+            Self::Throttled => "throttled",
+            Self::SourceFailures => "source-failures",
+            Self::HandlerFailures => "handler-failures",
+            Self::Taken => "taken",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// A reader's state, as of its last look at the leases.
@@ -91,6 +111,10 @@ impl Board {
 
     pub(super) fn add(&self, tally: Tally, by: u64) {
         *self.lock().tallies.entry(tally).or_default() += by;
+        match tally {
+            Tally::Records => RECORDS_APPLIED.add(by, []),
+            other => STREAM_INCIDENTS.add(by, [other.name().into()]),
+        }
     }
 
     pub(super) fn see(&self, seen: Seen) {

@@ -55,6 +55,11 @@ impl<S: Source, L: LeaseStore, H: Handler> Worker<S, L, H> {
         }))
     }
 
+    /// Its name in the lease table.
+    pub fn id(&self) -> Uuid {
+        self.0.me
+    }
+
     /// What is known now.
     pub fn status(&self) -> Status {
         self.0.board.status(Instant::now())

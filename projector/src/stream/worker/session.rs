@@ -8,8 +8,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use platform::lifecycle::Shutdown;
+use platform::{
+    lifecycle::Shutdown,
+    telemetry::metrics::{SHARDS_HELD, SHARDS_WITHOUT_OWNER, STREAM_LAG},
+};
 use tokio::{
     task::{self, JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, interval},
@@ -115,10 +119,12 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         self.sightings.observe(&leases, Instant::now());
         let (ours, others): (Vec<Lease>, Vec<Lease>) =
             leases.into_iter().partition(|lease| lease.stream == self.stream);
-        self.lead(ours.iter().find(|lease| lease.is_leaders()), began).await;
+        let leaders = ours.iter().find(|lease| lease.is_leaders()).cloned();
         let lineage: Lineage = ours.into_iter().collect();
         self.hand_over(&lineage);
+        // Shards first: whoever gave them up gave up the lead as well, and the feed waits for the one and not the other.
         self.take(&lineage, began).await;
+        self.lead(leaders.as_ref(), began).await;
         self.note(&lineage, began);
         self.survey(lineage, others, began);
     }
@@ -219,13 +225,28 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             lease.position_at = lease.position_at.max(running.and_then(|running| running.held.position_at()));
             lease
         });
+        let complete_until = positions.collect::<Lineage>().complete_until();
+        self.measure(lineage, looked, complete_until);
         self.shared.board.see(Seen {
             stream: Some(self.stream.clone()),
             looked: Some(looked),
             held: self.running.len(),
             leading: self.leading.is_some(),
-            complete_until: positions.collect::<Lineage>().complete_until(),
+            complete_until,
         });
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few shards")]
+    fn measure(&self, lineage: &Lineage, looked: Instant, complete_until: Option<DateTime<Utc>>) {
+        if let Some(until) = complete_until {
+            let lag = (self.shared.clock.now() - until).to_std().unwrap_or_default();
+            STREAM_LAG.set(lag.as_secs_f64(), []);
+        }
+        let lease_time = self.shared.config.lease_time;
+        let ownerless =
+            lineage.readable().filter(|it| it.owner.is_none() || self.sightings.standing(it, looked) >= lease_time);
+        SHARDS_WITHOUT_OWNER.set(ownerless.count() as f64, []);
+        SHARDS_HELD.set(self.running.len() as f64, []);
     }
 
     /// Finishes the batches, and lets go of everything. Whatever is not done when the shutdown is forced is dropped, and
