@@ -145,7 +145,8 @@ async fn requests_answers_and_webhooks_are_what_telnyx_documents() {
         assert!(against.is_empty(), "{} {}: {against:#?}", exchange.request.method, exchange.request.path);
     }
     let mut kinds = std::collections::BTreeSet::new();
-    for told in webhooks.exchanges() {
+    // A port that another test had before may still be asked for what was there.
+    for told in webhooks.exchanges().into_iter().filter(|told| told.request.path.starts_with("/v1/webhooks/")) {
         let body: Value = serde_json::from_slice(&told.request.body).unwrap();
         let kind = body["data"]["event_type"].as_str().unwrap().to_owned();
         let schema = if kind == "message.received" { "InboundMessageEvent" } else { "OutboundMessageEvent" };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use platform::http::layers::REQUEST_DEADLINE;
+use platform::{access::Principal, aws::Aws, http::layers::REQUEST_DEADLINE, settings::Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -176,6 +176,23 @@ async fn an_unknown_outcome_is_settled_by_the_repeat() {
     let changed = repeated(&behind, Method::PATCH, &path, &body).await.expect(200);
     assert_eq!((changed.header("idempotent-replayed"), behind.commands.heal()), ("", 1));
     assert_eq!(kept(&behind, &user.text("id")).await, [2, 2, 1]);
+    behind.stop();
+}
+
+#[tokio::test]
+async fn a_service_whose_calls_all_fail_leaves_the_others_their_retries() {
+    let behind = Behind::start().await;
+    let through = |proxy: &Faults| Settings { dynamodb_url: Some(proxy.url.clone()), ..behind.settings() };
+    let failing = Aws::connect(&through(&behind.commands), Principal::Elsewhere).await;
+    let other = Aws::connect(&through(&behind.queries), Principal::Elsewhere).await;
+    behind.commands.on("DescribeTable", Fault::CutBefore, ALWAYS);
+    // Each retry takes 5 of the 500 tokens that the SDK begins with.
+    for _ in 0..50 {
+        failing.dynamodb.describe_table().table_name("events").send().await.unwrap_err();
+    }
+    behind.queries.on("DescribeTable", Fault::Refuse("ThrottlingException"), 2);
+    other.dynamodb.describe_table().table_name("events").send().await.unwrap();
+    assert_eq!(behind.queries.heal(), 2);
     behind.stop();
 }
 

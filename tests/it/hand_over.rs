@@ -15,16 +15,16 @@ use crate::support::{
 /// The feed is watched for so long before each try, for what it is like without one.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// The median of the tries. Told to end, an owner finishes its batch and lets go; the next one looks within half a
-/// second, and what is left is for the lease's write, an iterator and a page. The longest gap of the steady feed (a
-/// polling interval, and whatever else the machine is busy with) is not counted.
+/// The median of the tries on a machine that does nothing else. Told to end, an owner finishes its batch and lets go; the
+/// next one looks within half a second, and what is left is for the lease's write, an iterator and a page. The longest gap
+/// of the steady feed (a polling interval, and whatever else the machine is busy with) is not counted.
 const PAUSE_WHEN_TOLD: Duration = Duration::from_secs(1);
 
 /// Every try: the lease time and a second for the look that saw the lease move last, the one that takes it, and the first
 /// page.
 const PAUSE_WHEN_KILLED: Duration = Duration::from_secs(10 + 1);
 
-/// What a machine that is busy with other tests may add to it, beyond its longest gap while the feed was steady.
+/// What a machine that is busy with other tests may add to either, beyond its longest gap while the feed was steady.
 const BUSY: Duration = Duration::from_millis(1_500);
 
 /// Projectors at work while a role changes every few milliseconds.
@@ -147,7 +147,7 @@ async fn two_projectors_hand_the_feed_over_within_a_second_and_after_a_kill_with
         pauses.push(shift.signal_the_owner(Signal::TERM).await);
         shift.join().await;
     }
-    assert!(median(pauses.clone()) < PAUSE_WHEN_TOLD, "{pauses:?}");
+    assert!(median(pauses.clone()) < PAUSE_WHEN_TOLD + BUSY, "{pauses:?}");
     for _ in 0..2 {
         let pause = shift.signal_the_owner(Signal::KILL).await;
         assert!(pause < PAUSE_WHEN_KILLED + BUSY, "{pause:?}");
@@ -170,7 +170,7 @@ async fn of_eight_projectors_on_one_shard_one_reads_and_the_others_go_on_one_aft
     for _ in 0..5 {
         pauses.push(shift.signal_the_owner(Signal::TERM).await);
     }
-    assert!(median(pauses.clone()) < PAUSE_WHEN_TOLD, "{pauses:?}");
+    assert!(median(pauses.clone()) < PAUSE_WHEN_TOLD + BUSY, "{pauses:?}");
     let pause = shift.signal_the_owner(Signal::KILL).await;
     assert!(pause < PAUSE_WHEN_KILLED + BUSY, "{pause:?}");
     shift.nothing_is_missing_or_doubled().await;

@@ -1,13 +1,14 @@
 //! The keys of access tokens while a world runs: their rotation, their end, and AWS Secrets Manager.
 
 mod manager;
-mod secrets_manager;
+pub mod secrets_manager;
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use platform::{
+    access::Principal,
     aws::Aws,
     clock::Clock,
     context::Context,
@@ -132,8 +133,8 @@ async fn a_rotation_ends_no_token_and_an_emergency_ends_them_all() {
 async fn a_file_that_cannot_be_read_again_leaves_the_keys_as_they_are() {
     let world = TestWorld::start().await;
     let settings = world.settings();
-    let (context, _) = Context::connect(&settings, Clock::system()).await.unwrap();
-    let source = SecretsSource::new(&settings, &Aws::connect(&settings).await);
+    let (context, _) = Context::connect(&settings, Principal::Elsewhere, Clock::system()).await.unwrap();
+    let source = SecretsSource::new(&settings, &Aws::connect(&settings, Principal::Elsewhere).await);
     let verifies = || context.authenticator.verifier.verify(world.api.token(), context.clock.now()).is_ok();
     let path = settings.data_dir.join(Secrets::FILE);
     let text = std::fs::read(&path).unwrap();
@@ -175,7 +176,7 @@ async fn a_world_of_one_old_key_goes_on_and_publishes_a_next_one() {
     // What an older build signed with it is good.
     let keys = platform::tokens::TokenKeys::new(secrets.signing()).unwrap();
     let world = TestWorld::start_in(directory).await;
-    let (context, _) = Context::connect(&world.settings(), Clock::system()).await.unwrap();
+    let (context, _) = Context::connect(&world.settings(), Principal::Elsewhere, Clock::system()).await.unwrap();
     let claims = context.authenticator.verifier.verify(world.api.token(), context.clock.now()).unwrap();
     for answer in asked(&world.api, &Signer::new(keys).sign(&claims).unwrap()).await {
         answer.expect(200);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
+mod access;
 mod audit_stream;
 mod bad_input;
 mod codes;
@@ -10,6 +11,7 @@ mod conditional;
 mod contract;
 mod cost;
 mod crash;
+mod deployed;
 mod erase;
 mod explain;
 mod factors;
@@ -37,6 +39,7 @@ mod send_crash;
 mod sending;
 mod sessions;
 mod support;
+mod telemetry;
 mod texts;
 mod throttle;
 mod trace;

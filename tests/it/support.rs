@@ -1,6 +1,7 @@
 //! A world of one's own, and a client that speaks to it.
 
 pub mod behind;
+pub mod collector;
 pub mod engine;
 pub mod faults;
 pub mod feed_watch;

@@ -274,11 +274,19 @@ async fn refreshing_is_bounded_by_address_and_showing_the_old_password_by_sessio
     change(&second, PASSWORD, WRONG).await.expect(200);
 
     let refresh = json!({ "refresh_token": second.text("refresh_token") });
-    for left in (0..600).rev() {
-        let answer = api.post(&address(1_u8), "/v1/auth/refresh", &refresh).await.expect(401);
-        assert!(answer.header("ratelimit").starts_with(&format!("\"refresh-address\";r={left};")), "{answer:?}");
-    }
-    let refused = api.post(&address(1_u8), "/v1/auth/refresh", &refresh).await.expect(429);
+    let (mut left, mut admitted) = (600, 0);
+    let refused = loop {
+        let answer = api.post(&address(1_u8), "/v1/auth/refresh", &refresh).await;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            break answer.expect(429);
+        }
+        let standing = answer.header("ratelimit").strip_prefix("\"refresh-address\";r=");
+        let now: u32 = standing.and_then(|standing| standing.split_once(';')).unwrap().0.parse().unwrap();
+        // The client of AWS may count one again whose answer came too late.
+        assert!(now < left && left - now <= 3, "{left}: {answer:?}");
+        (left, admitted) = (now, admitted + 1);
+    };
+    assert!(left == 0 && admitted > 500, "{left} {admitted}");
     assert_eq!(refused.header("ratelimit-policy"), "\"refresh-address\";q=1200;w=60");
     api.post(&address(2_u8), "/v1/auth/refresh", &refresh).await.expect(401);
     world.stop().await;

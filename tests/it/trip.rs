@@ -3,13 +3,17 @@
 use events::ids::{EventId, NotificationId, UserId};
 use serde_json::{Value, json};
 
-use crate::support::{TestWorld, new_user, phone};
+use crate::support::{Client, TestWorld, messages_to, new_user, phone};
 
 #[tokio::test]
 async fn from_a_rest_write_to_a_delivered_text_message() {
     let world = TestWorld::start().await;
-    let api = &world.api;
+    trip(&world.api, &world.world.addresses.telnyx, UserId::seeded_administrator()).await;
+    world.world.stop().await;
+}
 
+/// The trip, by whoever is signed in, over whatever stands for Telnyx.
+pub async fn trip(api: &Client, telnyx: &str, administrator: UserId) {
     let role = json!({ "name": "Dispatcher", "level": 3, "permissions": ["users:read", "jobs:plan"] });
     let role = api.post("/v1/roles", &role).await.expect(201);
     let role_id = role.text("id");
@@ -43,14 +47,14 @@ async fn from_a_rest_write_to_a_delivered_text_message() {
     let delivered = api.get_until(&notification, |answer| answer.body["status"] == "delivered").await;
     assert_eq!(delivered.body["attempt"], 1);
     assert_eq!(delivered.body["user_id"], id);
-    let messages = world.messages_to(&phone(1)).await;
+    let messages = messages_to(telnyx, &phone(1)).await;
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert!(messages[0]["text"].as_str().unwrap().contains("Ada"));
 
     // The whole history, oldest first, says who and on which trip.
     let kinds: Vec<&str> = history.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["UserRegistered", "UserRoleAssigned"]);
-    let administrator = format!("user#{}", UserId::seeded_administrator());
+    let administrator = format!("user#{administrator}");
     assert!(history.iter().all(|event| event["actor"] == administrator));
     assert_eq!(history[0]["correlation_id"], created.header("x-correlation-id"));
 
@@ -67,8 +71,6 @@ async fn from_a_rest_write_to_a_delivered_text_message() {
         .await;
     let trip = of_the_trip(&feed.body);
     assert_eq!(trip[..3], ["UserRegistered", "NotificationRequested", "NotificationSending"]);
-
-    world.world.stop().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Parser;
-use platform::{clock::Clock, lifecycle::Shutdown, telemetry};
+use command_api::founding::Program as Founding;
+use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 use projector::ops::Program;
 use tokio::net::TcpListener;
 
@@ -23,12 +24,27 @@ async fn run() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args();
     let _program = arguments.next();
     let Some(part) = arguments.next() else { bail!("which part?") };
+    dev::access::enforce();
     let arguments: Vec<String> = std::iter::once(part.clone()).chain(arguments).collect();
     if part == "projector" && Program::is_meant_by(arguments.get(1).map(String::as_str)) {
         return Ok(Program::parse_from(arguments).run().await);
     }
-    telemetry::install()?;
+    if part == "command-api" && Founding::is_meant_by(arguments.get(1).map(String::as_str)) {
+        return Ok(Founding::read(arguments).run().await);
+    }
     Box::pin(serve(&part, arguments)).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves with the telemetry that its `main` would install.
+async fn told(
+    principal: Principal,
+    config: &telemetry::Config,
+    serving: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let telemetry = telemetry::install(principal.name(), config)?;
+    let served = serving.await;
+    telemetry.close().await;
+    served
 }
 
 async fn serve(part: &str, arguments: Vec<String>) -> anyhow::Result<()> {
@@ -36,21 +52,35 @@ async fn serve(part: &str, arguments: Vec<String>) -> anyhow::Result<()> {
     match part {
         "command-api" => {
             let config = command_api::config::Config::parse_from(arguments);
-            let state = command_api::state::AppState::open(&config, clock).await?;
-            command_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await?;
-            Ok(())
+            told(Principal::CommandApi, &config.settings.telemetry, async {
+                let state = command_api::state::AppState::open(&config, clock).await?;
+                command_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+            })
+            .await
         }
         "query-api" => {
             let config = query_api::config::Config::parse_from(arguments);
-            let state = query_api::state::AppState::open(&config, clock).await?;
-            query_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+            told(Principal::QueryApi, &config.settings.telemetry, async {
+                let state = query_api::state::AppState::open(&config, clock).await?;
+                query_api::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+            })
+            .await
         }
         "projector" => {
             let config = projector::config::Config::parse_from(arguments);
-            let state = projector::state::AppState::open(&config, clock).await?;
-            projector::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+            let serving = Box::pin(async {
+                let state = projector::state::AppState::open(&config, clock).await?;
+                projector::server::serve(TcpListener::bind(config.listen).await?, state, shutdown).await
+            });
+            told(Principal::Projector, &config.settings.telemetry, serving).await
         }
-        "world" => dev::program::run(dev::program::Arguments::parse_from(arguments)).await,
+        "world" => {
+            let arguments = dev::program::Arguments::parse_from(arguments);
+            let telemetry = telemetry::install("fieldfuze", &arguments.telemetry)?;
+            let ended = dev::program::run(arguments).await;
+            telemetry.close().await;
+            ended
+        }
         other => bail!("there is no part {other}"),
     }
 }

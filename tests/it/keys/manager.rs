@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use platform::{
+    access::Principal,
     aws::Aws,
     clock::Clock,
     context::Context,
@@ -72,7 +73,10 @@ async fn services_live_on_the_secret_and_follow_its_rotation() {
     queries.get("/v1/me").await.expect(200);
     shutdown.begin();
 
-    let (context, _) = Context::connect(&settings, Clock::system()).await.unwrap();
+    for principal in Principal::ALL {
+        Context::connect(&settings, principal, Clock::system()).await.unwrap();
+    }
+    let (context, _) = Context::connect(&settings, Principal::QueryApi, Clock::system()).await.unwrap();
     let following = context.token_keys.clone().follow_every(ASK_EVERY, context.secrets.clone());
     let following = tokio::spawn(following);
     let before = names(&context);
@@ -117,7 +121,7 @@ async fn services_live_on_the_secret_and_follow_its_rotation() {
 #[tokio::test]
 async fn of_two_operators_at_once_the_second_is_refused() {
     let (world, manager, settings, _empty) = start().await;
-    let aws = Aws::connect(&settings).await;
+    let aws = Aws::connect(&settings, Principal::Operator).await;
     let source = SecretsSource::new(&settings, &aws);
     assert_eq!(source.read_every(), Duration::from_mins(1));
     let (first, second) = (source.hold().await.unwrap(), source.hold().await.unwrap());
@@ -129,7 +133,7 @@ async fn of_two_operators_at_once_the_second_is_refused() {
     source.hold().await.unwrap().replace_signing(keys()).await.unwrap();
 
     let elsewhere = Settings { secrets_id: Some("another".to_owned()), ..settings };
-    let missing = Context::connect(&elsewhere, Clock::system()).await.unwrap_err();
+    let missing = Context::connect(&elsewhere, Principal::QueryApi, Clock::system()).await.unwrap_err();
     assert!(matches!(missing, SecretsError::Manager { .. }), "{missing}");
     world.world.stop().await;
 }

@@ -2,7 +2,10 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use axum::{
@@ -23,6 +26,9 @@ const FIRST_PORT: u16 = 10_000;
 
 /// How many of them are tried.
 const PORTS: u32 = 10_000;
+
+/// How many of them this process has tried.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +71,9 @@ impl Faults {
         let plan = Arc::new(Mutex::new(Plan::default()));
         let router = Router::new().fallback(forward).with_state((Line::to(target), Arc::clone(&plan)));
         let offset = std::process::id() % PORTS;
-        let ports = (0..PORTS).map(|number| FIRST_PORT + u16::try_from((offset + number) % PORTS).unwrap());
+        // None twice: a proxy that is down still owns its port.
+        let next = || NEXT.fetch_add(1, Ordering::Relaxed);
+        let ports = (0..PORTS).map(|_| FIRST_PORT + u16::try_from((offset + next()) % PORTS).unwrap());
         let mut listeners = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
         let listener = listeners.next().expect("a free port");
         let address = listener.local_addr().unwrap();

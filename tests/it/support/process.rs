@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
@@ -21,6 +22,8 @@ pub struct Process {
     pub dynamodb: String,
     /// SQS's address.
     pub sqs: String,
+    /// The projector's address.
+    pub projector: String,
     log: tokio::task::JoinHandle<String>,
 }
 
@@ -52,7 +55,7 @@ impl Process {
             text
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut public, mut telnyx, mut dynamodb, mut sqs) = (None, None, None, None);
+        let (mut public, mut telnyx, mut dynamodb, mut sqs, mut projector) = (None, None, None, None, None);
         let reading = async {
             while let Some(line) = lines.next_line().await.unwrap() {
                 let mut words = line.split_whitespace();
@@ -60,6 +63,7 @@ impl Process {
                     (Some("API"), Some(address)) => public = Some(address.to_owned()),
                     (Some("DynamoDB"), Some(address)) => dynamodb = Some(address.to_owned()),
                     (Some("SQS"), Some(address)) => sqs = Some(address.to_owned()),
+                    (Some("projector"), Some(address)) => projector = Some(address.to_owned()),
                     (Some("Telnyx"), Some(address)) => {
                         telnyx = address.strip_suffix("/_standin/messages").map(ToOwned::to_owned);
                     }
@@ -69,8 +73,15 @@ impl Process {
             }
         };
         tokio::time::timeout(READY_WITHIN, reading).await.expect("the world becomes ready");
-        let [public, telnyx, dynamodb, sqs] = [public, telnyx, dynamodb, sqs].map(Option::unwrap);
-        Self { child, public, telnyx, dynamodb, sqs, log }
+        let [public, telnyx, dynamodb, sqs, projector] = [public, telnyx, dynamodb, sqs, projector].map(Option::unwrap);
+        Self { child, public, telnyx, dynamodb, sqs, projector, log }
+    }
+
+    /// Tells it to end, and says whether it ended well.
+    pub async fn terminate(mut self) -> bool {
+        let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        tokio::time::timeout(READY_WITHIN, self.child.wait()).await.expect("the world ends").unwrap().success()
     }
 
     /// Ends it as a power cut would, and gives what it logged.

@@ -1,13 +1,13 @@
 //! The log as a service reaches it.
 
-use platform::{clock::Clock, context::Context, crypto::Secrets, settings::Settings};
+use platform::{access::Principal, clock::Clock, context::Context, crypto::Secrets, settings::Settings};
 
 use super::TestWorld;
 
 /// A service's own view of what these settings name.
 pub async fn context(settings: &Settings) -> Context {
     let secrets = Secrets::load(&settings.data_dir).unwrap();
-    Context::open(settings, &secrets, Clock::system()).await.unwrap()
+    Context::open(settings, Principal::Elsewhere, &secrets, Clock::system()).await.unwrap()
 }
 
 impl TestWorld {
@@ -26,6 +26,7 @@ impl TestWorld {
             public_url: addresses.public.clone(),
             credentials: Some(super::engine::credentials()),
             data_dir: self.directory.path().to_owned(),
+            telemetry: platform::telemetry::Config::default(),
         }
     }
 }
