@@ -22,6 +22,13 @@ impl Round {
         Self { rate: f64::NAN, latencies }
     }
 
+    /// A round with all its latencies, that took so long.
+    pub(crate) fn of_all(latencies: Vec<Duration>, took: Duration) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+        let rate = latencies.len() as f64 / took.as_secs_f64();
+        Self { rate, ..Self::of_latencies(latencies) }
+    }
+
     /// A quantile of the latencies, in milliseconds.
     pub(crate) fn milliseconds(&self, quantile: f64) -> f64 {
         #[expect(
@@ -76,10 +83,6 @@ where
         }
         anyhow::Ok(latencies)
     });
-    let mut latencies: Vec<Duration> = try_join_all(loops).await?.into_iter().flatten().collect();
-    let took = began.elapsed();
-    latencies.sort_unstable();
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-    let rate = latencies.len() as f64 / took.as_secs_f64();
-    Ok(Round { rate, latencies })
+    let latencies = try_join_all(loops).await?.into_iter().flatten().collect();
+    Ok(Round::of_all(latencies, began.elapsed()))
 }

@@ -1,40 +1,75 @@
 use std::time::Duration;
 
-use crate::{Arguments, closed_loop, report::Report, stage::Stage};
+use crate::{
+    Arguments,
+    adapter::Adapter,
+    closed_loop,
+    dynamo_es::DynamoEs,
+    log::Log,
+    raw::{self, Raw},
+    report::{Load, Report},
+    stage::Stage,
+};
 
-/// Commits of the long history and of the short one.
-const LONG: usize = 10_000;
-const SHORT: usize = 10;
+/// The least part of a short history's rate that a long one is to have: flat within 20 %.
+const FLAT: f64 = 0.8;
 
-/// Commands on a long history beside the same on a short one: with the state in memory, and with a load from the log,
-/// which a command without effect always makes.
+const COMMAND: &str = "command on a long history";
+
+/// Commands on histories of ever more events, their state read from the log each time, beside the same by others; then the
+/// same command through command-api, which keeps the state in memory, and its load.
+#[expect(clippy::cast_precision_loss, reason = "a count of events")]
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
-    let stage = Stage::start(2).await?;
-    for (user, commits) in [(0, LONG), (1, SHORT)] {
-        for _ in 1..commits {
-            stage.rename(user, &format!("Ada {}", stage.next())).await?;
+    let lengths = &arguments.lengths;
+    let stage = Stage::start(lengths.len()).await?;
+    let (url, log) = (stage.engines.dynamodb_url(), Log::open(&stage).await?);
+    let (raw, client) = (Raw::new(&url, lengths.len()), raw::client(&url));
+    let (dynamo_es, adapter) = (DynamoEs::start(&client, 0).await?, Adapter::start(&client, 0).await?);
+    let name = || format!("Ada {}", stage.next());
+    for (user, length) in lengths.iter().enumerate() {
+        for _ in 1..*length {
+            log.rename_warm(user, &name()).await?;
+            raw.put(user).await?;
+            adapter.rename(&user.to_string()).await?;
         }
+        dynamo_es.grow(&user.to_string(), *length).await?;
     }
     let time = Duration::from_secs(arguments.seconds);
-    let appending = |user: usize| {
-        let stage = &stage;
-        move |_, _| async move { stage.rename(user, &format!("Ada {}", stage.next())).await.map(drop) }
-    };
-    let loading = |user: usize| {
-        let stage = &stage;
-        move |_, _| async move { stage.rename(user, "Ada").await.map(drop) }
-    };
-    let (mut long, mut short, mut long_load, mut short_load) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut sides = vec![[const { Vec::new() }; 6]; lengths.len()];
     for _ in 0..arguments.rounds {
-        long.push(closed_loop::run(1, time, appending(0)).await?);
-        short.push(closed_loop::run(1, time, appending(1)).await?);
-        stage.rename(0, "Ada").await?;
-        stage.rename(1, "Ada").await?;
-        long_load.push(closed_loop::run(1, time, loading(0)).await?);
-        short_load.push(closed_loop::run(1, time, loading(1)).await?);
+        for (user, [ours, bare, dynamo, adapted, through, loading]) in sides.iter_mut().enumerate() {
+            let (one, stage, log, raw) = (1, &stage, &log, &raw);
+            let aggregate = user.to_string();
+            ours.push(closed_loop::run(one, time, |_, _| async { log.rename_cold(user, &name()).await }).await?);
+            bare.push(closed_loop::run(one, time, |_, _| raw.append_after_all(user)).await?);
+            dynamo.push(closed_loop::run(one, time, |_, _| dynamo_es.grow(&aggregate, 1)).await?);
+            adapted.push(closed_loop::run(one, time, |_, _| adapter.rename(&aggregate)).await?);
+            through
+                .push(closed_loop::run(one, time, |_, _| async { stage.rename(user, &name()).await.map(drop) }).await?);
+            // A command without effect is never answered from memory.
+            stage.rename(user, "Ada").await?;
+            loading
+                .push(closed_loop::run(one, time, |_, _| async { stage.rename(user, "Ada").await.map(drop) }).await?);
+        }
     }
-    report.add("command on 10,000 commits, peer: on 10", 1, &long, &short);
-    report.add("load of 10,000 commits, peer: of 10", 1, &long_load, &short_load);
+    for (length, [ours, bare, dynamo, adapted, ..]) in lengths.iter().zip(&sides) {
+        let load = Load::Events(*length);
+        report.against("bare SDK, all events read", COMMAND, load, ours, bare);
+        report.against("dynamo-es", COMMAND, load, ours, dynamo);
+        report.against("event-store-adapter-rs", COMMAND, load, ours, adapted);
+        for (of, rounds) in
+            [("ours", ours), ("bare SDK", bare), ("dynamo-es", dynamo), ("event-store-adapter-rs", adapted)]
+        {
+            let median = rounds.get(rounds.len() / 2).map_or(f64::NAN, |round| round.milliseconds(0.5));
+            report.point("command against history", ("events", "ms, p50"), of, (*length as f64, median));
+        }
+    }
+    if let [first, .., last] = &sides[..] {
+        let load = Load::Events(lengths[lengths.len() - 1]);
+        for (at, cell) in [(0, COMMAND), (4, "command through command-api"), (5, "load through command-api")] {
+            report.against("the same on the shortest", cell, load, &last[at], &first[at]).at_least = Some(FLAT);
+        }
+    }
     stage.stop().await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     Arguments,
     closed_loop::Round,
     projector::{Projector, lease, part, settled, until},
-    report::Report,
+    report::{Aim, Load, Report},
     stage::Stage,
 };
 
@@ -58,8 +58,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         settled(&stage).await?;
         projector.stop(&stage).await?;
     }
-    report.add("project an event", 1, &ours, &bare);
-    report.figure("resident memory of an idle projector, MB", &idle);
+    let line = report.against("bare SDK", "project an event", Load::Closed(1), &ours, &bare);
+    line.at_least = Some(0.7);
+    report.figure("resident memory of an idle projector, MB", &idle).aim = Some(Aim::AtMost(30.0));
     report.figure("highest resident memory of a busy projector, MB", &busy);
     stage.stop().await;
     Ok(())

@@ -97,7 +97,7 @@ impl Projector {
 
     /// Lets it give up its lease, then ends it.
     pub(crate) async fn stop(mut self, stage: &Stage) -> anyhow::Result<()> {
-        kill_process(self.pid()?, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         until("the lease is free", || async { Ok(lease(stage).await?.is_some_and(|lease| !lease.owned)) }).await?;
         Ok(self.0.kill().await?)
     }
@@ -105,6 +105,11 @@ impl Projector {
     /// As [`memory`].
     pub(crate) fn memory(&self) -> anyhow::Result<(f64, f64)> {
         memory(self.0.id().context("it ended")?)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid()?, signal)?)
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {

@@ -7,8 +7,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
 use crate::{
+    Arguments,
+    closed_loop::Round,
+    fold,
+    log::Log,
     projector::{ASK_EVERY, Projector, memory, part, settled},
-    report::Report,
+    report::{Load, Report},
     stage::Stage,
 };
 
@@ -22,9 +26,9 @@ const COMMITS_OF_A_USER: usize = 10;
 const WRITERS: usize = 8;
 
 /// Rebuilds `users1` beside a projector that has nothing to do, as an operator does.
-pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let mut stage = Stage::start(0).await?;
-    for commits in COMMITS {
+    for commits in COMMITS.map(|commits| commits / arguments.shorter) {
         grow(&mut stage, commits / COMMITS_OF_A_USER).await?;
         let projector = Projector::start(&stage).await?;
         settled(&stage).await?;
@@ -44,7 +48,17 @@ pub(crate) async fn measure(report: &mut Report) -> anyhow::Result<()> {
         ensure!(ended.success(), "the rebuild failed");
         #[expect(clippy::cast_precision_loss, reason = "a count of commits")]
         let rate = commits as f64 / began.elapsed().as_secs_f64();
-        report.figure(format!("rebuild of {commits} commits, commits/s"), &[rate]);
+        let rebuilt = vec![Round::of_rate(rate); arguments.rounds];
+        let (mut bare, mut folded, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        let log = Log::open(&stage).await?;
+        for _ in 0..arguments.rounds {
+            bare.push(fold::bare(&stage.dynamodb).await?);
+            folded.push(fold::folded(&stage.dynamodb, log.store()).await?);
+            written.push(fold::written(&stage.dynamodb, &stage.serial).await?);
+        }
+        let load = Load::Events(commits);
+        report.against("bare scan", "fold of the whole log", load, &folded, &bare).at_least = Some(0.9);
+        report.against("bare scan with writes", "rebuild of users1", load, &rebuilt, &written).at_least = Some(0.7);
         report.figure(format!("highest resident memory of it, MB, {commits} commits"), &[highest]);
         projector.stop(&stage).await?;
     }

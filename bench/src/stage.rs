@@ -1,9 +1,13 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use command_api::{config::Config, state::AppState};
 use dev::{engines::Engines, ports::Ports, seed};
+use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
     clock::Clock, lifecycle::Shutdown, settings::Settings, telnyx::signature::SigningKey, tokens::Verifier,
 };
@@ -15,6 +19,12 @@ use tokio::net::TcpListener;
 use crate::raw;
 
 pub(crate) const PASSWORD: &str = "a password of the bench";
+
+/// How long any answer may take: longer than a service takes to refuse.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// Users who are registered at once.
+const REGISTERING: usize = 8;
 
 /// A fresh engine with command-api before it, and one user for each client. No projector
 /// unless a cell starts one.
@@ -54,7 +64,7 @@ impl Stage {
         let verifier = state.context.authenticator.verifier.clone();
         seed::administrator(&state, Some(SecretString::from(PASSWORD))).await?;
         tokio::spawn(command_api::server::serve(listener, state, shutdown.clone()));
-        let http = Client::new();
+        let http = Client::builder().timeout(WITHIN).build()?;
         while !http.get(format!("{base}/readyz")).send().await?.status().is_success() {
             tokio::task::yield_now().await;
         }
@@ -76,9 +86,8 @@ impl Stage {
             shutdown,
             directory,
         };
-        for number in 0..users {
-            stage.users.push(stage.register(number).await?);
-        }
+        let registered = stream::iter(0..users).map(|number| stage.register(number)).buffered(REGISTERING);
+        stage.users = registered.try_collect().await?;
         Ok(stage)
     }
 

@@ -1,66 +1,24 @@
 //! What telemetry costs: changes through three command-apis on one engine, in turns: one that was told nothing of
 //! telemetry, one as it runs without a collector, one that sends the spans of every request.
 
-use std::{net::TcpListener as Free, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
-use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    process::Child,
 };
 
 use crate::{
     Arguments, closed_loop,
-    projector::{part, until},
-    report::Report,
+    report::{Load, Report},
+    services::Service,
     stage::Stage,
 };
 
 /// Enough to keep the machine busy.
 const CLIENTS: usize = 8;
-
-/// A command-api, a process of its own.
-struct Told {
-    base: String,
-    _process: Child,
-}
-
-/// What the process is: command-api, with the telemetry that its `main` installs unless it is to be `silent`.
-pub(crate) async fn run(silent: bool) -> anyhow::Result<()> {
-    let shutdown = Shutdown::on_signals()?;
-    let config = command_api::config::Config::parse_from(["command-api"]);
-    let _telemetry = match silent {
-        true => None,
-        false => Some(telemetry::install(Principal::CommandApi.name(), &config.settings.telemetry)?),
-    };
-    let listener = TcpListener::bind(config.listen).await?;
-    let state = command_api::state::AppState::open(&config, Clock::system()).await?;
-    command_api::server::serve(listener, state, shutdown).await
-}
-
-impl Told {
-    async fn start(stage: &Stage, silent: bool, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let address = Free::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = part(stage, "command-api")?;
-        if silent {
-            command.arg("--silent");
-        }
-        // The lines of the requests are the same with and without spans, and not what is measured.
-        command.env("RUST_LOG", "warn").env("FIELDFUZE_COMMAND_API_LISTEN", &address);
-        let process = command.envs(surroundings.iter().copied()).spawn()?;
-        let base = format!("http://{address}");
-        until("command-api is ready", || async {
-            let answer = stage.http.get(format!("{base}/readyz")).send().await;
-            Ok(answer.is_ok_and(|answer| answer.status().is_success()))
-        })
-        .await?;
-        Ok(Self { base, _process: process })
-    }
-}
 
 /// Measures the three in turns.
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
@@ -68,9 +26,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     let collector = collector().await?;
     let all = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector), ("OTEL_TRACES_SAMPLER_ARG", "1")];
     let sides = [
-        Told::start(stage, true, &[]).await?,
-        Told::start(stage, false, &[]).await?,
-        Told::start(stage, false, &all).await?,
+        Service::start(stage, "command-api", &["--silent"], &[]).await?,
+        Service::start(stage, "command-api", &[], &[]).await?,
+        Service::start(stage, "command-api", &[], &all).await?,
     ];
     let time = Duration::from_secs(arguments.seconds);
     let mut rounds = [const { Vec::new() }; 3];
@@ -91,8 +49,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         }
     }
     let [silent, installed, sending] = rounds;
-    report.add("update a user, metrics on and no collector, against no telemetry", CLIENTS, &installed, &silent);
-    report.add("update a user, every span sent, against no telemetry", CLIENTS, &sending, &silent);
+    let load = Load::Closed(CLIENTS);
+    report.against("no telemetry", "update a user, metrics on, no collector", load, &installed, &silent);
+    report.against("no telemetry", "update a user, every span sent", load, &sending, &silent).at_least = Some(0.95);
     Ok(())
 }
 

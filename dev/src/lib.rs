@@ -12,4 +12,5 @@ pub mod queue;
 pub mod seed;
 pub mod serve;
 pub mod standin;
+pub mod wiretap;
 pub mod world;

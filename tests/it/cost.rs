@@ -1,15 +1,17 @@
 //! What a request costs in calls to DynamoDB.
 
-use dev::{engines::Engines, ports::Ports, seed};
+use dev::{
+    engines::Engines,
+    ports::Ports,
+    seed,
+    wiretap::{Call, Wiretap},
+};
 use platform::{clock::Clock, lifecycle::Shutdown};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{
-    Client, PASSWORD, new_user,
-    wiretap::{Call, Wiretap},
-};
+use crate::support::{Client, PASSWORD, new_user};
 
 /// The three services, each behind a wiretap of its own.
 struct Tapped {
@@ -29,7 +31,7 @@ impl Tapped {
         let (data, clock, shutdown) = (directory.path(), Clock::system(), Shutdown::new());
         let engines = Engines::start(&Ports::ANY, data, clock.clone()).await.unwrap();
         let public = "http://127.0.0.1:1";
-        let tap = || Wiretap::start(engines.dynamodb_url());
+        let tap = async || Wiretap::start(engines.dynamodb_url()).await.unwrap();
         let (commands, queries, projector) = (tap().await, tap().await, tap().await);
         let settings = |tap: &Wiretap| {
             let mut settings = engines.settings(data, public);

@@ -1,7 +1,11 @@
 //! Long and old histories: a command costs the same on both ends of them, and shapes of former releases read as today's.
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-use dev::{engines::Engines, ports::Ports};
+use dev::{
+    engines::Engines,
+    ports::Ports,
+    wiretap::{Call, Wiretap},
+};
 use events::{
     decider::Decider,
     envelope::{Actor, Metadata, Recorded},
@@ -19,11 +23,7 @@ use platform::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::support::{
-    TestWorld, engine,
-    store::context,
-    wiretap::{Call, Wiretap},
-};
+use crate::support::{TestWorld, engine, store::context};
 
 /// Commits of the long history: with what is in each, ten thousand events.
 const MANY: u64 = 1_000;
@@ -88,7 +88,7 @@ async fn a_command_costs_the_same_on_a_short_and_on_a_long_history() {
     let mut costs = Vec::new();
     for stream in [short, long] {
         // A process that has never seen the user, and one that has.
-        let tap = Wiretap::start(engines.dynamodb_url()).await;
+        let tap = Wiretap::start(engines.dynamodb_url()).await.unwrap();
         let tapped = Settings { dynamodb_url: Some(tap.url.clone()), ..settings.clone() };
         let users: Streams<User> = context(&tapped).await.users;
         let mut calls = Vec::new();

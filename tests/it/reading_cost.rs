@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::{DateTime, TimeDelta};
+use dev::wiretap::Wiretap;
 use events::{
     ids::{RoleId, UserId, derive},
     stream::Version,
@@ -20,7 +21,7 @@ use platform::{
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::support::{Client, TestWorld, engine, phone, wiretap::Wiretap};
+use crate::support::{Client, TestWorld, engine, phone};
 
 /// Enough that every list has more than a page in each of its buckets.
 const FEW: u32 = 1_000;
@@ -134,7 +135,7 @@ async fn the_cost_of_a_page_is_the_same_with_two_hundred_thousand_users() {
 
 async fn costs_the_same_with(users: u32) {
     let world = TestWorld::start().await;
-    let tap = Wiretap::start(world.world.addresses.dynamodb.clone()).await;
+    let tap = Wiretap::start(world.world.addresses.dynamodb.clone()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = world.settings();
     settings.dynamodb_url = Some(tap.url.clone());

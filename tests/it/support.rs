@@ -14,7 +14,6 @@ pub mod process;
 pub mod projector;
 pub mod stale_index;
 pub mod store;
-pub mod wiretap;
 
 use std::time::Duration;
 

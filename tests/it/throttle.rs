@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use dev::wiretap::Call;
 use futures::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -10,7 +11,6 @@ use crate::support::{
     Answer, PASSWORD, engine,
     guarded::{Guarded, HOME, Instance},
     new_user,
-    wiretap::Call,
 };
 
 const WRONG: &str = "wind 7 over the grey harbour";

@@ -19,7 +19,7 @@ use dev::serve::Server;
 use platform::http::serve::Connection;
 use serde_json::{Value, json};
 
-use super::wiretap::{Call, Line};
+use dev::wiretap::{Call, Line};
 
 /// Ports that the system gives to nobody else, so that a proxy comes back where it was.
 const FIRST_PORT: u16 = 10_000;
@@ -69,7 +69,9 @@ impl Faults {
     /// Starts between a service and `target`, without faults.
     pub fn start(target: String) -> Self {
         let plan = Arc::new(Mutex::new(Plan::default()));
-        let router = Router::new().fallback(forward).with_state((Line::to(target), Arc::clone(&plan)));
+        let router = Router::new()
+            .fallback(forward)
+            .with_state((Line::to(target, reqwest::Client::builder().build().unwrap()), Arc::clone(&plan)));
         let offset = std::process::id() % PORTS;
         // None twice: a proxy that is down still owns its port.
         let next = || NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,13 +1,13 @@
 //! command-apis over one engine with a clock that stands still, asked by clients at addresses of their own.
 
-use dev::{engines::Engines, ports::Ports, seed};
+use dev::{engines::Engines, ports::Ports, seed, wiretap::Wiretap};
 use platform::{clock::Clock, lifecycle::Shutdown};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Answer, Client, PASSWORD, send, wiretap::Wiretap};
+use super::{Answer, Client, PASSWORD, send};
 
 /// Where the administrator is.
 pub const HOME: &str = "192.0.2.1";
@@ -62,7 +62,7 @@ impl Guarded {
         let (clock, shutdown) = (Clock::manual(Clock::system().now()), Shutdown::new());
         let engines = Engines::start(&Ports::ANY, directory.path(), clock.clone()).await.unwrap();
         let start = async |first: bool| {
-            let tap = Wiretap::start(engines.dynamodb_url()).await;
+            let tap = Wiretap::start(engines.dynamodb_url()).await.unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut settings = engines.settings(directory.path(), "http://127.0.0.1:1");
             settings.dynamodb_url = Some(tap.url.clone());

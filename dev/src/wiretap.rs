@@ -1,6 +1,9 @@
 //! A proxy between a service and DynamoDB that remembers each call and what it read.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Router,
@@ -22,11 +25,16 @@ pub struct Call {
     pub item: String,
     /// How many items were looked at to answer it.
     pub items: u64,
-    /// Half read units that it took.
+    /// Half units of capacity that it took: read units of a read, write units of any other.
     pub half_units: u64,
 }
 
 impl Call {
+    /// Whether it only reads.
+    pub fn is_read(&self) -> bool {
+        READS.contains(&self.operation.as_str())
+    }
+
     /// Operation and table.
     pub fn of<'a>(calls: impl IntoIterator<Item = &'a Self>) -> Vec<(&'a str, &'a str)> {
         calls.into_iter().map(|call| (call.operation.as_str(), call.table.as_str())).collect()
@@ -59,22 +67,23 @@ impl Call {
     }
 }
 
-/// Calls that are made to say what they took.
-const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
+/// Calls that only read.
+const READS: [&str; 4] = ["GetItem", "BatchGetItem", "Query", "Scan"];
 
 /// Tables that a service reads by the clock, whether it is asked anything or not.
 const POLLED: [&str; 3] = ["rights", "leases", "parked"];
 
 /// The way on to the engine.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Line {
     client: reqwest::Client,
     target: String,
 }
 
 impl Line {
-    pub fn to(target: String) -> Self {
-        Self { client: reqwest::Client::builder().build().unwrap(), target }
+    /// To the engine at this address.
+    pub fn to(target: String, client: reqwest::Client) -> Self {
+        Self { client, target }
     }
 
     /// Sends a request on and gives its answer.
@@ -92,25 +101,31 @@ impl Line {
 }
 
 /// The proxy.
+#[derive(Debug)]
 pub struct Wiretap {
+    /// Its own address.
     pub url: String,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Wiretap {
     /// Starts between a service and `target`.
-    pub async fn start(target: String) -> Self {
+    ///
+    /// # Errors
+    /// No free port, or no client.
+    pub async fn start(target: String) -> anyhow::Result<Self> {
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(forward).with_state((Line::to(target), Arc::clone(&calls)));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let line = Line::to(target, reqwest::Client::builder().build()?);
+        let router = Router::new().fallback(forward).with_state((line, Arc::clone(&calls)));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, calls }
+        Ok(Self { url, calls })
     }
 
     /// The calls since the last time this was asked, without the polls that no request causes.
     pub fn take(&self) -> Vec<Call> {
-        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        let mut calls = mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.retain(|call| !POLLED.contains(&call.table.as_str()));
         calls
     }
@@ -122,17 +137,8 @@ async fn forward(
     body: Bytes,
 ) -> Response {
     let call = Call::read(&headers, &body);
-    let mut onward = headers;
-    let body = if READS.contains(&call.operation.as_str()) {
-        let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
-        request["ReturnConsumedCapacity"] = "TOTAL".into();
-        onward.remove(header::CONTENT_LENGTH);
-        Bytes::from(request.to_string())
-    } else {
-        body
-    };
-    let (parts, body) = line.forward(onward, body).await.into_parts();
+    let (parts, body) = line.forward(headers, body).await.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    calls.lock().unwrap().push(call.answered(&body));
+    calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.answered(&body));
     Response::from_parts(parts, body.into())
 }

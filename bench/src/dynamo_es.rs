@@ -1,0 +1,109 @@
+//! The crates `cqrs-es` and `dynamo-es` on the same engine, with an aggregate that is changed as a user's name is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::Client;
+use cqrs_es::{
+    Aggregate, AggregateError, CqrsFramework, DomainEvent, event_sink::EventSink, persist::PersistedEventStore,
+};
+use dynamo_es::DynamoEventRepository;
+use serde::{Deserialize, Serialize};
+
+use crate::tables;
+
+/// Events of one aggregate after which the next one is begun, where its length is not what is measured: it reads all of
+/// them for each command.
+const EVENTS_OF_AN_AGGREGATE: u64 = 10;
+
+/// Most events of one command: what it puts into one transaction.
+const MOST_OF_A_COMMAND: usize = 25;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Person {
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Renamed {
+    first_name: String,
+}
+
+impl DomainEvent for Renamed {
+    fn event_type(&self) -> String {
+        "UserProfileChanged".to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+/// So many changes of the name.
+struct Rename(usize);
+
+impl Aggregate for Person {
+    const TYPE: &'static str = "person";
+    type Command = Rename;
+    type Event = Renamed;
+    type Error = std::convert::Infallible;
+    type Services = ();
+
+    async fn handle(&mut self, command: Rename, (): &(), sink: &EventSink<Self>) -> Result<(), Self::Error> {
+        for number in 0..command.0 {
+            sink.write(Renamed { first_name: format!("Ada {number}") }, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Renamed) {
+        self.name = event.first_name;
+    }
+}
+
+/// Its tables and what works on them.
+pub(crate) struct DynamoEs {
+    framework: CqrsFramework<Person, PersistedEventStore<DynamoEventRepository, Person>>,
+    commands: Vec<AtomicU64>,
+}
+
+impl DynamoEs {
+    pub(crate) async fn start(client: &Client, clients: usize) -> anyhow::Result<Self> {
+        tables::create(client, "peer-events", ("AggregateTypeAndId", Some("AggregateIdSequence")), None).await?;
+        tables::create(client, "peer-snapshots", ("AggregateTypeAndId", None), None).await?;
+        let repository = DynamoEventRepository::new(client.clone()).with_tables("peer-events", "peer-snapshots");
+        let framework = dynamo_es_framework(repository);
+        Ok(Self { framework, commands: (0..clients).map(|_| AtomicU64::new(0)).collect() })
+    }
+
+    /// A command on a short aggregate of a client's.
+    pub(crate) async fn append(&self, client: usize) -> anyhow::Result<()> {
+        let number = self.commands[client].fetch_add(1, Ordering::Relaxed) / EVENTS_OF_AN_AGGREGATE;
+        self.rename(&format!("{client}-{number}"), 1).await
+    }
+
+    /// So many changes of one aggregate.
+    pub(crate) async fn grow(&self, aggregate: &str, mut events: usize) -> anyhow::Result<()> {
+        while events > 0 {
+            let part = events.min(MOST_OF_A_COMMAND);
+            self.rename(aggregate, part).await?;
+            events -= part;
+        }
+        Ok(())
+    }
+
+    async fn rename(&self, aggregate: &str, times: usize) -> anyhow::Result<()> {
+        loop {
+            match self.framework.execute(aggregate, Rename(times)).await {
+                // Another client was first: once more.
+                Err(AggregateError::AggregateConflict) => (),
+                ended => return Ok(ended?),
+            }
+        }
+    }
+}
+
+fn dynamo_es_framework(
+    repository: DynamoEventRepository,
+) -> CqrsFramework<Person, PersistedEventStore<DynamoEventRepository, Person>> {
+    CqrsFramework::new(PersistedEventStore::new_event_store(repository), Vec::new(), ())
+}
