@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region},
     types::{AttributeValue, Put, TransactWriteItem},
 };
+use aws_smithy_async::rt::sleep::TokioSleep;
 
 /// Bytes of the events that the bare SDK writes: what a sealed change of one name takes.
 const EVENTS_BYTES: usize = 260;
@@ -135,7 +136,9 @@ pub(crate) fn client(url: &str) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
         .region(Region::new("us-east-1"))
-        .credentials_provider(credentials());
+        .credentials_provider(credentials())
+        // The adapter refuses a client that does not say how it sleeps.
+        .sleep_impl(TokioSleep::new());
     Client::from_conf(config.build())
 }
 
