@@ -34,7 +34,7 @@ mod telemetry;
 mod update;
 mod visible;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -146,7 +146,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let all = Cell::value_variants();
     let cells = if arguments.cells.is_empty() { all } else { &arguments.cells };
     for cell in cells {
-        let report = &mut report;
+        let (report, began) = (&mut report, Instant::now());
         match cell {
             Cell::Update => Box::pin(contest::run::<Updates>(arguments, report)).await?,
             Cell::Register => Box::pin(contest::run::<Registrations>(arguments, report)).await?,
@@ -168,6 +168,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             Cell::Memory => Box::pin(memory::measure(arguments, report)).await?,
             Cell::Telemetry => Box::pin(telemetry::measure(arguments, report)).await?,
         }
+        println!("{cell:?} took {:.0?}\n", began.elapsed());
         // What was measured is not lost with a cell that fails later.
         report.save()?;
     }

@@ -26,6 +26,9 @@ const PEOPLE: usize = 64;
 /// Clients of a storm: many more than there are cores, so that most of them are refused. Each is somebody of their own.
 const STORM: usize = 128;
 
+/// Clients that refresh at once.
+const REFRESHING: usize = 8;
+
 /// Addresses from which is refreshed, so that no rule of throttling is met: what is measured is the work.
 const ADDRESSES: usize = 10_000;
 
@@ -40,11 +43,13 @@ const VERIFICATIONS: u32 = 20_000;
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let stage = &Stage::start(0).await?;
     let queries = reads::serve(stage).await?;
+    let people = (PEOPLE / arguments.shorter).max(REFRESHING);
+    let storm = (STORM / arguments.shorter).max(REFRESHING);
     let mut refresh_tokens = Vec::new();
-    for number in PEOPLE..PEOPLE + STORM {
+    for number in PEOPLE..PEOPLE + storm {
         stage.register_with(number, Some(PASSWORD)).await?;
     }
-    for number in 0..PEOPLE {
+    for number in 0..people {
         stage.register_with(number, Some(PASSWORD)).await?;
         let pair = sign_in(stage, number).await?.context("the first sign-in was refused")?;
         refresh_tokens.push(tokio::sync::Mutex::new(text(&pair, "refresh_token")?));
@@ -57,15 +62,15 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         let clients = 2 * cores;
         ours.push(
             closed_loop::run(clients, time, |client, number| async move {
-                let person = (client + number * clients) % PEOPLE;
+                let person = (client + number * clients) % people;
                 sign_in(stage, person).await?.context("a sign-in was refused").map(drop)
             })
             .await?,
         );
         let tokens = &refresh_tokens;
-        let round = closed_loop::run(8, time, |client, number| async move {
+        let round = closed_loop::run(REFRESHING, time, |client, number| async move {
             let mut token = tokens[client].lock().await;
-            let from = address((8 * number + client) % ADDRESSES);
+            let from = address((REFRESHING * number + client) % ADDRESSES);
             let request = stage.http.post(format!("{}/v1/auth/refresh", stage.base)).header(ADDRESS, from);
             let answer = request.json(&json!({ "refresh_token": *token })).send().await?.error_for_status()?;
             *token = text(&answer.json().await?, "refresh_token")?;
@@ -74,7 +79,7 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         refreshing.push(round.await?.rate);
         verifying.push(verifications(stage)?);
         calm.push(reads(stage, &queries, time, 0).await?);
-        stormy.push(reads(stage, &queries, time, STORM).await?);
+        stormy.push(reads(stage, &queries, time, storm).await?);
     }
     let line = report.against("the bare hash on all cores", "sign in", Load::Closed(2 * cores), &ours, &bare);
     line.at_least = Some(0.9);

@@ -107,6 +107,8 @@ async fn measured(tapped: &Tapped<'_>, arguments: &Arguments, size: u32) -> anyh
     macro_rules! each {
         ($($what:literal $one:expr),*) => {$({
             let one = $one;
+            // Whoever is asked for the first time loads what stays in memory.
+            one(0).await?;
             let taken = tapped.taken(TIMES, &one).await?;
             let round = closed_loop::run(1, time, |_, number| one(number)).await?;
             measured.push(Measured { what: $what, round, taken });
