@@ -4,8 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, SOON, TestWorld, new_user,
+    Client, SOON, TestWorld,
+    faults::{Fault, Faults},
+    messages_to, new_user,
     operator::{expect, operator},
+    parts::Parts,
     phone,
 };
 
@@ -109,6 +112,28 @@ async fn an_empty_purse_stops_all_messages_until_one_gets_through_again() {
     for number in 1..=4 {
         assert_eq!(world.messages_to(&phone(number)).await.len(), 1);
     }
+}
+
+/// By itself the queue shows it again only after a minute.
+#[tokio::test]
+async fn a_message_whose_handling_fails_comes_again_in_seconds_and_is_sent_once() {
+    let parts = Parts::start().await;
+    let queries = parts.query_api(&parts.dynamodb_url()).await;
+    let faults = Faults::start(parts.dynamodb_url());
+    let _projector = parts.projector(&faults.url, &parts.dynamodb_url()).await;
+    let mut left = 1;
+    faults.choose(move |call| {
+        let happens = left > 0 && !call.is_read() && call.item.contains("NotificationSending");
+        left -= usize::from(happens);
+        happens.then_some(Fault::Refuse("ValidationException"))
+    });
+    let user = parts.commands.post("/v1/users", &new_user(1)).await.expect(201).text("id");
+    let path = format!("/v1/notifications?user_id={user}");
+    let delivered = queries.get_until(&path, |answer| answer.body["items"][0]["status"] == "delivered").await;
+    assert_eq!(faults.heal(), 1, "the handling failed once");
+    assert_eq!(delivered.body["items"][0]["attempt"], 1, "what was not sent is no try");
+    assert_eq!(messages_to(&parts.telnyx_url(), &phone(1)).await.len(), 1);
+    parts.stop().await;
 }
 
 #[tokio::test]
