@@ -28,6 +28,7 @@ mod services;
 mod sign_in;
 mod size;
 mod stage;
+mod storm;
 mod tables;
 mod tapped;
 mod telemetry;

@@ -1,7 +1,6 @@
-//! What signing in costs beside the bare hash, and what others feel of a storm of it.
+//! What signing in costs beside the bare hash, refreshes, and verifications of tokens.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -9,15 +8,16 @@ use std::{
 use anyhow::Context;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
 use platform::{clock::Clock, tokens::Verifier};
+use reqwest::Client;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::{
     Arguments,
     closed_loop::{self, Round},
-    reads::{self, ADDRESS, address},
-    report::{Aim, Load, Report},
+    reads::{ADDRESS, address},
+    report::{Load, Report},
     stage::{PASSWORD, Stage},
+    storm::Storm,
 };
 
 /// People who sign in, each from an address of their own, as the rules of throttling expect.
@@ -32,17 +32,12 @@ const REFRESHING: usize = 8;
 /// Addresses from which is refreshed, so that no rule of throttling is met: what is measured is the work.
 const ADDRESSES: usize = 10_000;
 
-/// How often somebody reads during a storm.
-const READ_EVERY: Duration = Duration::from_millis(20);
-
 /// Verifications of a token in a round.
 const VERIFICATIONS: u32 = 20_000;
 
-/// Sign-ins beside the bare hash in as many threads as there are cores; reads during a storm of sign-ins; refreshes and
-/// verifications of tokens.
+/// Sign-ins beside the bare hash in as many threads as there are cores, refreshes, verifications of tokens, and a storm.
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let stage = &Stage::start(0).await?;
-    let queries = reads::serve(stage).await?;
     let people = (PEOPLE / arguments.shorter).max(REFRESHING);
     let storm = (STORM / arguments.shorter).max(REFRESHING);
     let mut refresh_tokens = Vec::new();
@@ -51,19 +46,19 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     }
     for number in 0..people {
         stage.register_with(number, Some(PASSWORD)).await?;
-        let pair = sign_in(stage, number).await?.context("the first sign-in was refused")?;
+        let pair = sign_in(&stage.http, &stage.base, number).await?.context("the first sign-in was refused")?;
         refresh_tokens.push(tokio::sync::Mutex::new(text(&pair, "refresh_token")?));
     }
     let (cores, time) = (thread::available_parallelism()?.get(), Duration::from_secs(arguments.seconds));
-    let (mut ours, mut bare, mut refreshing, mut verifying, mut calm, mut stormy) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut storm = Storm::start(stage, PEOPLE..PEOPLE + storm).await?;
+    let (mut ours, mut bare, mut refreshing, mut verifying) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         bare.push(Round::of_rate(tokio::task::spawn_blocking(move || hashes(cores, time)).await??));
         let clients = 2 * cores;
         ours.push(
             closed_loop::run(clients, time, |client, number| async move {
                 let person = (client + number * clients) % people;
-                sign_in(stage, person).await?.context("a sign-in was refused").map(drop)
+                sign_in(&stage.http, &stage.base, person).await?.context("a sign-in was refused").map(drop)
             })
             .await?,
         );
@@ -78,15 +73,13 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         });
         refreshing.push(round.await?.rate);
         verifying.push(verifications(stage)?);
-        calm.push(reads(stage, &queries, time, 0).await?);
-        stormy.push(reads(stage, &queries, time, storm).await?);
+        storm.round(time).await?;
     }
     let line = report.against("the bare hash on all cores", "sign in", Load::Closed(2 * cores), &ours, &bare);
     line.at_least = Some(0.9);
     report.figure("refreshes per second, the engine on the same cores", &refreshing);
     report.figure("verifications of a token per second and core", &verifying);
-    report.figure("p99 of a read, ms, nobody signs in", &calm);
-    report.figure("p99 of a read, ms, in a storm of sign-ins", &stormy).aim = Some(Aim::AtMost(50.0));
+    storm.tell(report);
     Ok(())
 }
 
@@ -95,9 +88,9 @@ fn text(body: &Value, field: &str) -> anyhow::Result<String> {
 }
 
 /// Signs a person in; none when it was refused for there being too many.
-async fn sign_in(stage: &Stage, number: usize) -> anyhow::Result<Option<Value>> {
+pub(crate) async fn sign_in(http: &Client, base: &str, number: usize) -> anyhow::Result<Option<Value>> {
     let body = json!({ "identifier": format!("person{number}"), "password": PASSWORD });
-    let request = stage.http.post(format!("{}/v1/auth/login", stage.base)).header(ADDRESS, address(number));
+    let request = http.post(format!("{base}/v1/auth/login")).header(ADDRESS, address(number));
     let answer = request.json(&body).send().await?;
     if answer.status() == 503 {
         return Ok(None);
@@ -138,33 +131,4 @@ fn verifications(stage: &Stage) -> anyhow::Result<f64> {
         verifier.verify(&stage.token, clock.now())?;
     }
     Ok(f64::from(VERIFICATIONS) / began.elapsed().as_secs_f64())
-}
-
-/// The p99 of a read by id while so many clients sign in as fast as they can, in milliseconds.
-async fn reads(stage: &Stage, queries: &str, time: Duration, storm: usize) -> anyhow::Result<f64> {
-    let over = AtomicBool::new(false);
-    let over = &over;
-    let storming = closed_loop::run(storm.max(1), time, |client, _| async move {
-        if storm > 0 && !over.load(Ordering::Relaxed) {
-            sign_in(stage, PEOPLE + client).await?;
-        } else {
-            sleep(READ_EVERY).await;
-        }
-        Ok(())
-    });
-    let reading = async {
-        let (mut latencies, began) = (Vec::new(), Instant::now());
-        while began.elapsed() < time {
-            let sent = Instant::now();
-            let request = stage.http.get(format!("{queries}/v1/roles")).bearer_auth(&stage.token);
-            request.send().await?.error_for_status()?.bytes().await?;
-            latencies.push(sent.elapsed());
-            sleep(READ_EVERY).await;
-        }
-        over.store(true, Ordering::Relaxed);
-        anyhow::Ok(Round::of_latencies(latencies).milliseconds(0.99))
-    };
-    let (stormed, read) = tokio::join!(storming, reading);
-    stormed?;
-    read
 }
