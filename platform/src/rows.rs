@@ -1,6 +1,7 @@
 //! The read models' rows in their tables: the gate's conditional write, reads by id, and pages of lists.
 
 mod audit;
+mod buckets;
 mod gate;
 mod generation;
 mod items;

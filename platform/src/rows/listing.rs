@@ -3,13 +3,13 @@
 use std::{cmp::Ordering, num::NonZeroU16};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use events::views::{BUCKETS, Facet, Order, Row};
+use events::views::{Facet, Order, Row};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Rows, Stretch,
+    Rows, Stretch, buckets,
     items::{self, Item},
 };
 use crate::{
@@ -122,7 +122,7 @@ fn just_before(key: &ListKey) -> String {
 }
 
 impl<R: Row> Rows<R> {
-    /// A page of a list. Reads at most one page of each bucket, and the rows of a list of entries by their ids.
+    /// A page of a list. Reads of each bucket about its share of the page, and the rows of a list of entries by their ids.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -132,28 +132,26 @@ impl<R: Row> Rows<R> {
         after: Option<&ListKey>,
         size: NonZeroU16,
     ) -> Result<Page<R>, StoreError> {
-        let (from, to) = listing.range(after);
-        if from > to {
-            return Ok(Page { rows: Vec::new(), next: None });
-        }
-        let (wanted, generation) = (i32::from(size.get()) + 1, self.generation.number().await?);
-        let buckets = try_join_all((0..BUCKETS).map(|bucket| {
+        let (wanted, generation) = (usize::from(size.get()) + 1, self.generation.number().await?);
+        let read = |bucket, after: Option<ListKey>, limit| async move {
             let partition = match listing.facet {
                 None => items::bucket_of_all(generation, bucket),
                 Some(facet) => items::bucket_of(generation, facet, bucket),
             };
             let (index, descending) = (index(listing.order), listing.descending);
+            let (from, to) = listing.range(after.as_ref());
+            if from > to {
+                return Ok(Vec::new());
+            }
+            let limit = i32::try_from(limit).unwrap_or(i32::MAX);
             let stretch = Stretch { index, partition, from: &from, to: &to, descending };
-            async move { self.query(&stretch, wanted).await }
-        }))
-        .await?;
-        let mut found = Vec::new();
-        for item in buckets.into_iter().flatten() {
-            let place = item.get(index(listing.order).sort.name).and_then(|place| place.as_s().ok());
-            let place = place.cloned().map(ListKey).ok_or_else(|| bad_row::<()>(&self.table)(()))?;
-            found.push((place, item));
-        }
-        found.sort_by(|(one, _), (other, _)| listing.compare(one, other));
+            let placed = |item: Item| {
+                let place = item.get(index.sort.name).and_then(|place| place.as_s().ok()).cloned();
+                place.map(|place| (ListKey(place), item)).ok_or_else(|| bad_row::<()>(&self.table)(()))
+            };
+            self.query(&stretch, limit).await?.into_iter().map(placed).collect()
+        };
+        let mut found = buckets::first(listing, after, wanted, read).await?;
         let more = found.len() > usize::from(size.get());
         found.truncate(size.get().into());
         let next = found.last().filter(|_| more).map(|(place, _)| place.clone());
