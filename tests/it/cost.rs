@@ -7,11 +7,12 @@ use dev::{
     wiretap::{Call, Wiretap},
 };
 use platform::{clock::Clock, lifecycle::Shutdown};
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{Client, PASSWORD, new_user};
+use crate::support::{Client, PASSWORD, new_user, send};
 
 /// The three services, each behind a wiretap of its own.
 struct Tapped {
@@ -115,6 +116,23 @@ async fn a_command_without_a_unique_value_is_one_query_and_one_put_and_warm_it_i
     assert_eq!(Call::of(&tapped.commands.take()), [("Query", "events")]);
     tapped.shutdown.begin();
     other.shutdown.begin();
+}
+
+#[tokio::test]
+async fn a_registration_is_one_transaction_and_reads_nothing_and_its_repeat_reads() {
+    let tapped = Tapped::start().await;
+    tapped.commands.take();
+    let register = || async {
+        let request =
+            tapped.command_api.request(Method::POST, "/v1/users").header("idempotency-key", "one").json(&new_user(1));
+        send(request).await.expect(201)
+    };
+    let created = register().await;
+    assert_eq!(Call::of(&tapped.commands.take()), [("TransactWriteItems", "-")]);
+    let repeat = register().await;
+    assert_eq!(repeat.header("idempotent-replayed"), "true");
+    assert_eq!(repeat.text("id"), created.text("id"));
+    tapped.shutdown.begin();
 }
 
 #[tokio::test]

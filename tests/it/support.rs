@@ -54,7 +54,7 @@ impl TestWorld {
 
     /// As [`TestWorld::start`], in a directory in which something may lie already.
     pub async fn start_in(directory: tempfile::TempDir) -> Self {
-        let world = World::start(&config(directory.path())).await.unwrap();
+        let world = Box::pin(World::start(&config(directory.path()))).await.unwrap();
         let api = Client::new(&world.addresses.public).sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
         Self { world, api, directory }
     }

@@ -67,7 +67,7 @@ pub(super) async fn start(
     if let Some(SecondFactor::Code(shown)) = &shown {
         beside.push(state.codes.use_action(shown)?);
     }
-    match state.session_streams.execute(session.into(), &intent, Starting { wish, beside }).await {
+    match state.session_streams.begin(session.into(), &intent, Starting { wish, beside }).await {
         Ok(_) => {
             if let Err(error) = state.devices.remember(met).await {
                 // The user is told of this device once more; that is no reason to refuse a sign-in that took place.

@@ -143,7 +143,7 @@ pub async fn register(
         None => None,
     };
     let command = Registering { state, conditions, id, new: &new, hash };
-    let executed = state.context.users.execute(id.into(), &intent, command).await;
+    let executed = state.context.users.begin(id.into(), &intent, command).await;
     let executed = executed.map_err(|error| command::problem(error, taken(Some(&new.email), Some(&new.username))))?;
     Ok((id, executed))
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use events::{
@@ -80,12 +80,38 @@ impl<D: Decider> Streams<D> {
         intent: &Intent,
         command: C,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
+        self.tries(stream, intent, command, false).await
+    }
+
+    /// The same for a stream that a new id was made for, and that is there only when this is a repeat: the first try begins
+    /// with an empty state, and its write tells.
+    ///
+    /// # Errors
+    /// [`ExecuteError`].
+    pub async fn begin<C: Command<D>>(
+        &self,
+        stream: StreamId,
+        intent: &Intent,
+        command: C,
+    ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
+        self.tries(stream, intent, command, true).await
+    }
+
+    async fn tries<C: Command<D>>(
+        &self,
+        stream: StreamId,
+        intent: &Intent,
+        command: C,
+        begins: bool,
+    ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(MIN_PAUSE)
             .with_max_delay(MAX_PAUSE)
             .with_max_times(TRIES - 1)
             .with_jitter();
-        let ended = (|| Box::pin(self.once(stream, intent, &command)))
+        // Whoever meets a conflict knows that it is there.
+        let mut begins = begins;
+        let ended = (|| Box::pin(self.once(stream, intent, &command, mem::take(&mut begins))))
             .retry(pauses)
             .when(|error| matches!(error, ExecuteError::Conflict { .. }))
             .notify(|_, _| APPEND_RETRIES.add(1, [stream.category.as_str().into()]))
@@ -104,12 +130,14 @@ impl<D: Decider> Streams<D> {
         stream: StreamId,
         intent: &Intent,
         command: &C,
+        begins: bool,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
+        let known = self.warm.get(&stream).await.or_else(|| begins.then(Arc::default));
         // Only an answer that appends may come from a state that was not loaded for it: the write validates it.
         if !intent.validate_only
-            && let Some(warm) = self.warm.get(&stream).await
-            && let Ok(Verdict::Append(events)) = judge(&warm, intent, command).await
-            && let Ok(ready) = self.prepare(stream, intent, &warm, events, command)
+            && let Some(known) = known
+            && let Ok(Verdict::Append(events)) = judge(&known, intent, command).await
+            && let Ok(ready) = self.prepare(stream, intent, &known, events, command)
         {
             return self.append(stream, ready).await;
         }

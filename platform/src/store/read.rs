@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use events::{
@@ -86,7 +88,8 @@ impl EventStore {
             if page.is_empty() {
                 break;
             }
-            for commit in page {
+            for item in &page {
+                let commit = decoded(item)?;
                 if commit.version != next {
                     return Err(StoreError::Hole { stream, version: next });
                 }
@@ -133,18 +136,20 @@ impl EventStore {
         let limit = i32::try_from(STATE_EVERY).unwrap_or(PAGE);
         let newest = self.query(stream, Version(1), until, false, limit).await?;
         let key = self.subject_key(stream, !newest.is_empty()).await?;
-        let carried = newest.iter().enumerate().find_map(|(at, commit)| {
-            let folded = carried::<D>(commit, commit.state.as_ref()?, key.as_ref())?;
-            Some((at, folded))
-        });
-        let (folded, tail) = match carried {
-            Some((at, folded)) => (folded, &newest[..at]),
-            None if newest.last().is_some_and(|oldest| oldest.version > Version(1)) => {
-                return self.fold_from_the_beginning::<D>(stream, until).await;
+        let (mut carrying, mut tail) = (None, Vec::new());
+        // What is older than a state that is carried is not even decoded.
+        for item in &newest {
+            let commit = decoded(item)?;
+            carrying = commit.state.as_ref().and_then(|state| carried::<D>(&commit, state, key.as_ref()));
+            if carrying.is_some() {
+                break;
             }
-            None => (Folded::default(), &newest[..]),
-        };
-        let mut folded = folded;
+            tail.push(commit);
+        }
+        if carrying.is_none() && tail.last().is_some_and(|oldest| oldest.version > Version(1)) {
+            return self.fold_from_the_beginning::<D>(stream, until).await;
+        }
+        let mut folded = carrying.unwrap_or_default();
         for commit in tail.iter().rev() {
             push::<D>(&mut folded, &open(commit, key.as_ref())?)?;
         }
@@ -185,7 +190,7 @@ impl EventStore {
         until: Option<Version>,
         forward: bool,
         limit: i32,
-    ) -> Result<Vec<StoredCommit>, StoreError> {
+    ) -> Result<Vec<HashMap<String, AttributeValue>>, StoreError> {
         let until = until.unwrap_or(Version(u64::MAX >> 1));
         if until < from {
             return Ok(Vec::new());
@@ -205,16 +210,17 @@ impl EventStore {
             .send()
             .await
             .map_err(unavailable)?;
-        answer.items().iter().map(|item| decode_item(item).map_err(|source| undecodable(item, source))).collect()
+        Ok(answer.items.unwrap_or_default())
     }
 }
 
-fn undecodable(item: &std::collections::HashMap<String, AttributeValue>, source: Undecodable) -> StoreError {
+fn decoded(item: &HashMap<String, AttributeValue>) -> Result<StoredCommit, StoreError> {
     let text = |name| match item.get(name) {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
         _ => "?".to_owned(),
     };
-    StoreError::Undecodable { stream: text("stream"), version: text("version"), source }
+    let undecodable = |source| StoreError::Undecodable { stream: text("stream"), version: text("version"), source };
+    decode_item(item).map_err(undecodable)
 }
 
 pub(super) fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D::Event>) -> Result<(), StoreError> {
