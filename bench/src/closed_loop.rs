@@ -29,6 +29,11 @@ impl Round {
         Self { rate, ..Self::of_latencies(latencies) }
     }
 
+    /// Requests of which it knows the latency.
+    pub(crate) fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
     /// A quantile of the latencies, in milliseconds.
     pub(crate) fn milliseconds(&self, quantile: f64) -> f64 {
         #[expect(

@@ -16,6 +16,7 @@ mod memory;
 mod notifications;
 mod open_loop;
 mod prices;
+mod proc;
 mod projection;
 mod projector;
 mod raw;

@@ -1,9 +1,6 @@
 //! From a notification to the request that Telnyx gets: how many a second, how evenly, and how soon a one-time code.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,6 +33,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::{
     Arguments,
     closed_loop::{self, Round},
+    proc::cpu_seconds,
     projector::Projector,
     report::{Aim, Report},
     stage::{PASSWORD, Stage},
@@ -319,16 +317,4 @@ async fn ask(sending: &Sending, user: UserId) -> anyhow::Result<DateTime<Utc>> {
     };
     let done = sending.context.users.execute(user.into(), &Intent::of(sending.metadata()), decide).await?;
     Ok(done.events.first().context("nothing was recorded")?.recorded_at)
-}
-
-/// User and system time of a process so far, in seconds.
-fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let after_the_name = stat.rsplit_once(')').context("no name")?.1;
-    let field = |at: usize| -> anyhow::Result<f64> {
-        Ok(after_the_name.split_whitespace().nth(at).context("no field")?.parse()?)
-    };
-    let ticks = Command::new("getconf").arg("CLK_TCK").output()?.stdout;
-    let ticks: f64 = String::from_utf8(ticks)?.trim().parse()?;
-    Ok((field(11)? + field(12)?) / ticks)
 }

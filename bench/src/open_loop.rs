@@ -5,6 +5,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::closed_loop::Round;
 
+/// Requests that are under way at once: fewer than a service lets in, so that none is refused for coming beside too many
+/// others. One that has to wait for a place has waited.
+const AT_ONCE: usize = 96;
+
 /// Requests begin at their moments, `rate` a second, whether those before them are answered or not, and each latency is
 /// counted from the moment at which its request was due: one that had to wait for another has waited, too (what is called
 /// coordinated omission is thus left in the figures).
@@ -27,6 +31,6 @@ where
             anyhow::Ok(due.elapsed())
         }
     });
-    let latencies: Vec<Duration> = stream::iter(requests).buffer_unordered(usize::MAX).try_collect().await?;
+    let latencies: Vec<Duration> = stream::iter(requests).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(Round::of_all(latencies, began.elapsed()))
 }

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::stage::Stage;
+use crate::{proc::memory, stage::Stage};
 
 /// How long anything may take that must happen.
 const SOON: Duration = Duration::from_mins(10);
@@ -58,18 +58,6 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 pub(crate) async fn operate(arguments: &[String]) -> ExitCode {
     let program = std::iter::once("projector").chain(arguments.iter().map(String::as_str));
     projector::ops::Program::parse_from(program).run().await
-}
-
-/// Resident memory of a process now and at its highest, in MB (10^6 bytes), as `/proc/<pid>/status` tells it (`VmRSS`,
-/// `VmHWM`).
-pub(crate) fn memory(process: u32) -> anyhow::Result<(f64, f64)> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let of = |name: &str| -> anyhow::Result<f64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-        let kibibytes: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse()?;
-        Ok(kibibytes * 1024.0 / 1e6)
-    };
-    Ok((of("VmRSS")?, of("VmHWM")?))
 }
 
 impl Projector {

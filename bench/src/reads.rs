@@ -26,15 +26,21 @@ pub(crate) struct Reads<const PAGES: bool> {
 }
 
 impl<const PAGES: bool> Contest for Reads<PAGES> {
-    const SIDES: &'static [&'static str] =
-        if PAGES { &["query-api", "bare Query of each bucket", "bare Query"] } else { &["query-api", "bare SDK"] };
+    const SIDES: &'static [&'static str] = if PAGES {
+        &["query-api", "bare Query of each bucket", "bare Query"]
+    } else {
+        &["query-api", "bare SDK", "GET /healthz, which is HTTP alone"]
+    };
     const PAIRS: &'static [Pair] = if PAGES {
         &[
             Pair { cell: "read a page of 50 users", sides: (0, 1), at_least: Some(0.7), p99_at_most: None },
             Pair { cell: "read a page of 50 users", sides: (0, 2), at_least: Some(0.7), p99_at_most: None },
         ]
     } else {
-        &[Pair { cell: "read a user", sides: (0, 1), at_least: Some(0.7), p99_at_most: None }]
+        &[
+            Pair { cell: "read a user", sides: (0, 1), at_least: Some(0.7), p99_at_most: None },
+            Pair { cell: "read a user", sides: (0, 2), at_least: None, p99_at_most: None },
+        ]
     };
 
     async fn start(_: usize) -> anyhow::Result<Self> {
@@ -52,6 +58,11 @@ impl<const PAGES: bool> Contest for Reads<PAGES> {
         let id = &self.stage.users[client % USERS];
         match (PAGES, side) {
             (false, 0) => self.ask(&format!("/v1/users/{id}")).await.map(drop),
+            (false, 2) => {
+                let request = self.stage.http.get(format!("{}/healthz", self.queries));
+                request.send().await?.error_for_status()?.bytes().await?;
+                Ok(())
+            }
             (false, _) => {
                 let key = AttributeValue::S(format!("1#{id}"));
                 let found = self.dynamodb.get_item().table_name("users1").key("id", key).send().await?;

@@ -11,7 +11,8 @@ use crate::{
     closed_loop::Round,
     fold,
     log::Log,
-    projector::{ASK_EVERY, Projector, memory, part, settled},
+    proc::memory,
+    projector::{ASK_EVERY, Projector, part, settled},
     report::{Load, Report},
     stage::Stage,
 };

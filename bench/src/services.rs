@@ -8,7 +8,8 @@ use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
 use tokio::{net::TcpListener, process::Child};
 
 use crate::{
-    projector::{memory, part, until},
+    proc::{cpu_seconds, memory},
+    projector::{part, until},
     stage::Stage,
 };
 
@@ -60,6 +61,11 @@ impl Service {
         })
         .await?;
         Ok(Self { base, process })
+    }
+
+    /// As [`cpu_seconds`].
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        cpu_seconds(self.process.id().context("it ended")?)
     }
 
     /// As [`memory`].

@@ -15,7 +15,7 @@ use crate::{
     Arguments,
     closed_loop::{self, Round},
     reads::{ADDRESS, address},
-    report::{Load, Report},
+    report::{Aim, Load, Report},
     stage::{PASSWORD, Stage},
     storm::Storm,
 };
@@ -51,17 +51,21 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     }
     let (cores, time) = (thread::available_parallelism()?.get(), Duration::from_secs(arguments.seconds));
     let mut storm = Storm::start(stage, PEOPLE..PEOPLE + storm).await?;
-    let (mut ours, mut bare, mut refreshing, mut verifying) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut bare, mut for_cpu, mut refreshing, mut verifying) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        bare.push(Round::of_rate(tokio::task::spawn_blocking(move || hashes(cores, time)).await??));
-        let clients = 2 * cores;
-        ours.push(
-            closed_loop::run(clients, time, |client, number| async move {
-                let person = (client + number * clients) % people;
-                sign_in(&stage.http, &stage.base, person).await?.context("a sign-in was refused").map(drop)
-            })
-            .await?,
-        );
+        let bare_rate = tokio::task::spawn_blocking(move || hashes(cores, time)).await??;
+        bare.push(Round::of_rate(bare_rate));
+        let (clients, base, used) = (2 * cores, &storm.commands.base, storm.commands.cpu_seconds()?);
+        let round = closed_loop::run(clients, time, |client, number| async move {
+            let person = (client + number * clients) % people;
+            sign_in(&stage.http, base, person).await?.context("a sign-in was refused").map(drop)
+        })
+        .await?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of requests and cores")]
+        let (sign_ins, hashes_for_cpu) = (round.count() as f64, bare_rate / cores as f64);
+        for_cpu.push(sign_ins / (storm.commands.cpu_seconds()? - used) / hashes_for_cpu);
+        ours.push(round);
         let tokens = &refresh_tokens;
         let round = closed_loop::run(REFRESHING, time, |client, number| async move {
             let mut token = tokens[client].lock().await;
@@ -77,6 +81,8 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     }
     let line = report.against("the bare hash on all cores", "sign in", Load::Closed(2 * cores), &ours, &bare);
     line.at_least = Some(0.9);
+    report.figure("sign-ins for each second of CPU of command-api's process, to bare hashes for each", &for_cpu).aim =
+        Some(Aim::AtLeast(0.9));
     report.figure("refreshes per second, the engine on the same cores", &refreshing);
     report.figure("verifications of a token per second and core", &verifying);
     storm.tell(report);

@@ -27,7 +27,7 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 /// The services, and who storms them.
 pub(crate) struct Storm<'a> {
     stage: &'a Stage,
-    commands: Service,
+    pub(crate) commands: Service,
     queries: Service,
     people: std::ops::Range<usize>,
     rounds: Rounds,
@@ -45,7 +45,8 @@ struct Rounds {
 impl<'a> Storm<'a> {
     /// Starts the services. Each of `people` signs in as one client, again and again.
     pub(crate) async fn start(stage: &'a Stage, people: std::ops::Range<usize>) -> anyhow::Result<Self> {
-        let believed = [("FIELDFUZE_CLIENT_ADDRESS_HEADER", ADDRESS.as_str())];
+        let header = ADDRESS;
+        let believed = [("FIELDFUZE_CLIENT_ADDRESS_HEADER", header.as_str())];
         let commands = Service::start(stage, "command-api", &[], &believed).await?;
         let queries = Service::start(stage, "query-api", &[], &[]).await?;
         Ok(Self { stage, commands, queries, people, rounds: Rounds::default() })
