@@ -19,7 +19,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use self::hasher::Hasher;
-pub use self::{hasher::check_foreign, policy::check_length};
+pub use self::{
+    hasher::check_foreign,
+    policy::{check_length, check_length_beside_a_factor},
+};
 
 /// Waiting jobs before sign-in is shed: about a second's work for each core.
 const QUEUE: usize = 64;

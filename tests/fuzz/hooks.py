@@ -204,7 +204,7 @@ def set_passwords(case):
     """No schema says what is easily guessed, what is a hash, and that one has either a password or a hash of one."""
     body = case.body if isinstance(case.body, dict) else {}
     for name in ("password", "new_password"):
-        if isinstance(body.get(name), str) and 15 <= len(body[name]) <= 128:
+        if isinstance(body.get(name), str) and {"password": 15, "new_password": 8}[name] <= len(body[name]) <= 128:
             body[name] = "wind 7 over the grey harbour"
     if isinstance(body.get("password_hash"), str) and HASH.fullmatch(body["password_hash"]):
         body["password_hash"] = KNOWN_HASH

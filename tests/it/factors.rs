@@ -20,6 +20,9 @@ const STEP: u64 = 30;
 /// Seconds after which a sign-in is not recent any more.
 const RECENT: i64 = 600;
 
+/// A password that is long enough beside a second factor, and alone is not.
+const SHORT: &str = "kV9#qLm2";
+
 /// A person with a password, signed in.
 struct Person {
     world: TestWorld,
@@ -146,6 +149,35 @@ async fn a_text_message_s_code_is_a_second_factor_and_another_telephone_is_not()
     assert_eq!(changed.body["phone"], phone(2));
     person.login(None).await.expect(200);
     refused(ask(PASSWORD).await, 409, "no-such-factor");
+    person.world.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_is_shorter_beside_a_second_factor_and_alone_it_has_to_be_changed() {
+    let person = Person::new().await;
+    let login = async |password: &str, new: Option<&str>, code: Option<&str>| {
+        let request = json!({ "identifier": "person1", "password": password, "new_password": new, "code": code });
+        person.world.api.post("/v1/auth/login", &request).await
+    };
+    let too_short = |answer: Answer| {
+        let answer = answer.expect(422);
+        assert_eq!(answer.body["errors"][0]["code"], "password-too-short");
+        assert_eq!(answer.body["errors"][0]["pointer"], "/new_password");
+    };
+    too_short(login(PASSWORD, Some(SHORT), None).await);
+    let seed = person.client.post("/v1/auth/mfa/totp", &json!({})).await.expect(200).text("secret");
+    let codes = person.confirm("totp", &shown(&seed, 0)).await.expect(200).body["recovery_codes"].clone();
+    let code = |number: usize| codes[number].as_str().unwrap();
+    too_short(login(PASSWORD, Some("kV9#qLm"), Some(code(0))).await);
+    login(PASSWORD, Some(SHORT), Some(code(0))).await.expect(200);
+    let signed_in = login(SHORT, None, Some(code(1))).await.expect(200);
+
+    let client = person.client.with_token(&signed_in.text("access_token"));
+    send(client.request(Method::DELETE, "/v1/auth/mfa/totp")).await.expect(204);
+    refused(login(SHORT, None, None).await, 403, "password-change-required");
+    too_short(login(SHORT, Some(SHORT), None).await);
+    login(SHORT, Some("wind 7 over the grey harbour"), None).await.expect(200);
+    login("wind 7 over the grey harbour", None, None).await.expect(200);
     person.world.world.stop().await;
 }
 

@@ -24,7 +24,12 @@ use super::{
     set_password::SettingPassword,
     tokens::TokenPair,
 };
-use crate::{codes, passwords::check_length, state::AppState, throttle::Tally};
+use crate::{
+    codes,
+    passwords::{check_length, check_length_beside_a_factor},
+    state::AppState,
+    throttle::Tally,
+};
 
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]
@@ -37,7 +42,7 @@ pub struct LoginRequest {
     #[schema(required, nullable = false, value_type = String, format = Password, example = "correct horse battery staple")]
     password: Option<SecretString>,
     /// Another password from now on. All other sessions end.
-    #[schema(value_type = Option<values::Password>)]
+    #[schema(value_type = Option<values::NewPassword>)]
     new_password: Option<SecretString>,
     /// The code of a second factor, where the account has one: of an authenticator, of a text message, or a recovery code.
     #[schema(value_type = Option<values::Code>)]
@@ -96,9 +101,11 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let password = fields.required("/password", request.password, Ok);
     let code = fields.optional("/code", request.code, codes::check_length);
-    let new = fields.optional("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
+    let new =
+        fields.optional("/new_password", request.new_password, |new| check_length_beside_a_factor(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
+    let enough_alone = check_length(&password).is_ok();
     let (user, attempt) = admitted(state, tally, &client, &identifier, password).await?;
     let beginning = async {
         let used = match code {
@@ -113,6 +120,8 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
                 SettingPassword::of(state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
             }
             None if user.password_change_required => return Err(password_change_required()),
+            // It was set when there was a second factor, or by another system.
+            None if user.factors.is_empty() && !enough_alone => return Err(password_change_required()),
             None => user,
         };
         start(state, &user, client, Shown::Now(used)).await

@@ -22,7 +22,7 @@ use super::{
     tokens::TokenPair,
 };
 use crate::{
-    passwords::{Verified, check_length},
+    passwords::{Verified, check_length_beside_a_factor},
     state::AppState,
     throttle::Tally,
 };
@@ -37,7 +37,7 @@ pub struct ChangePassword {
     #[schema(required, nullable = false, value_type = String, format = Password, example = "correct horse battery staple")]
     current_password: Option<SecretString>,
     /// The password from now on.
-    #[schema(required, nullable = false, value_type = values::Password)]
+    #[schema(required, nullable = false, value_type = values::NewPassword)]
     new_password: Option<SecretString>,
 }
 
@@ -75,7 +75,8 @@ pub async fn change_password(
 ) -> Result<Json<TokenPair>, Problem> {
     let mut fields = Fields::default();
     let current = fields.required("/current_password", request.current_password, Ok);
-    let new = fields.required("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
+    let new =
+        fields.required("/new_password", request.new_password, |new| check_length_beside_a_factor(&new).map(|()| new));
     let (current, new) = fields.finish(current.zip(new))?;
 
     let counters = limits::old_password(&state.throttle, caller.claims.sid);

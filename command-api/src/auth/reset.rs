@@ -20,7 +20,7 @@ use super::{
     limits,
     set_password::SettingPassword,
 };
-use crate::{codes, passwords::check_length, state::AppState, throttle::Tally};
+use crate::{codes, passwords::check_length_beside_a_factor, state::AppState, throttle::Tally};
 
 /// Whose password is forgotten.
 #[derive(Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub struct ResetPassword {
     #[schema(required, nullable = false, value_type = values::Code)]
     code: Option<SecretString>,
     /// The password from now on.
-    #[schema(required, nullable = false, value_type = values::Password)]
+    #[schema(required, nullable = false, value_type = values::NewPassword)]
     new_password: Option<SecretString>,
 }
 
@@ -114,7 +114,8 @@ pub async fn confirm(
     let mut fields = Fields::default();
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let code = fields.required("/code", request.code, codes::check_length);
-    let new = fields.required("/new_password", request.new_password, |new| check_length(&new).map(|()| new));
+    let new =
+        fields.required("/new_password", request.new_password, |new| check_length_beside_a_factor(&new).map(|()| new));
     let ((identifier, code), new) = fields.finish(identifier.zip(code).zip(new))?;
 
     let name = sign_in_name(&identifier);

@@ -5,7 +5,7 @@ use events::{
     envelope::Actor,
     stream::Version,
     user::{Status, User, UserCommand, UserEvent, UserRefusal, UserState},
-    values::{Email, PersonName, Username},
+    values::{Email, Invalid, PersonName, Username},
 };
 use platform::{
     http::Problem,
@@ -17,6 +17,7 @@ use super::{code::invalid_code, first_factor::overloaded};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},
+    passwords::check_length,
     state::AppState,
 };
 
@@ -43,13 +44,17 @@ impl<'a> SettingPassword<'a> {
     /// Sets it, ends all sessions, and gives the user as they are then.
     ///
     /// # Errors
-    /// 422 at `pointer` when it is easily guessed; 401 when what was shown is worth nothing any more; 409; 503.
+    /// 422 at `pointer` when it is easily guessed, or too short for whoever has no second factor; 401 when what was shown is worth nothing any more; 409; 503.
     pub(super) async fn set(self, password: SecretString, pointer: &str) -> Result<UserState, Problem> {
         let Self { state, wish, user, shown } = self;
+        let alone = check_length(&password).map_err(|invalid| refused(pointer, invalid));
+        if user.factors.is_empty() {
+            alone.clone()?;
+        }
         judge(state, &password, pointer, &words(user)).await?;
         let hash = state.passwords.hash(password).await.map_err(overloaded)?;
         let intent = Intent::of(metadata(Actor::User(user.id), None));
-        let setting = Setting { state, wish, hash, since: user.sessions_since, shown };
+        let setting = Setting { state, wish, hash, alone, since: user.sessions_since, shown };
         let executed = match state.context.users.execute(user.id.into(), &intent, setting).await {
             Err(ExecuteError::CompanionRefused(_)) if shown.is_some() => return Err(invalid_code()),
             executed => executed.map_err(|error| problem(error, nothing_taken))?,
@@ -66,7 +71,11 @@ impl<'a> SettingPassword<'a> {
 pub async fn judge(state: &AppState, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
     let context = context.iter().map(|word| (*word).to_owned()).collect();
     let judged = state.passwords.judge(password.clone(), context).await.map_err(overloaded)?;
-    judged.map_err(|invalid| Problem::invalid(Vec::new()).error(pointer, invalid.code, invalid.message))
+    judged.map_err(|invalid| refused(pointer, invalid))
+}
+
+fn refused(pointer: &str, invalid: Invalid) -> Problem {
+    Problem::invalid(Vec::new()).error(pointer, invalid.code, invalid.message)
 }
 
 /// What everybody knows of a user.
@@ -81,6 +90,8 @@ struct Setting<'a> {
     state: &'a AppState,
     wish: UserCommand,
     hash: String,
+    /// Whether it is long enough to be the only factor: the other one may go at the same moment.
+    alone: Result<(), Problem>,
     /// Since when sessions counted as it was shown that the password may be set: no other may have been set since.
     since: Version,
     shown: Option<ShownCode>,
@@ -98,6 +109,9 @@ impl Command<User> for Setting<'_> {
     }
 
     fn decide(&self, folded: &Folded<Option<UserState>>) -> Result<Vec<UserEvent>, Self::Refusal> {
+        if folded.state.as_ref().is_some_and(|user| user.factors.is_empty()) {
+            self.alone.clone().map_err(Refused::with)?;
+        }
         Ok(User::decide(&folded.state, self.wish.clone())?)
     }
 

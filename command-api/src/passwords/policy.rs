@@ -6,7 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use zxcvbn::{Score, zxcvbn};
 
 /// Fewest characters of a password that is the only factor (§3.1.1.2).
-const MIN_CHARACTERS: usize = 15;
+const MIN_ALONE: usize = 15;
+
+/// Fewest characters of one that is never enough without a second factor (§3.1.1.2).
+const MIN_BESIDE_A_FACTOR: usize = 8;
 
 /// Most characters of a password; the hash takes all of them.
 const MAX_CHARACTERS: usize = 128;
@@ -18,17 +21,32 @@ const MIN_SCORE: Score = Score::Three;
 /// Words that everybody would try here.
 const OUR_WORDS: [&str; 4] = ["fieldfuze", "field", "fuze", "fieldservice"];
 
-/// Refuses a password that is too short or too long.
+/// Refuses a password that is too short to be the only factor, or too long.
 ///
 /// # Errors
 /// `password-too-short` or `password-too-long`.
 pub fn check_length(password: &SecretString) -> Result<(), Invalid> {
+    of_at_least(MIN_ALONE, password)
+}
+
+/// Refuses a password that is too short even beside a second factor, or too long. Whoever has no second factor needs more:
+/// [`check_length`].
+///
+/// # Errors
+/// `password-too-short` or `password-too-long`.
+pub fn check_length_beside_a_factor(password: &SecretString) -> Result<(), Invalid> {
+    of_at_least(MIN_BESIDE_A_FACTOR, password)
+}
+
+fn of_at_least(fewest: usize, password: &SecretString) -> Result<(), Invalid> {
     let length = password.expose_secret().chars().count();
     let refuse = |code, message: String| Err(Invalid { code, message });
-    match length {
-        ..MIN_CHARACTERS => refuse("password-too-short", format!("must have at least {MIN_CHARACTERS} characters")),
-        MIN_CHARACTERS..=MAX_CHARACTERS => Ok(()),
-        _ => refuse("password-too-long", format!("must have at most {MAX_CHARACTERS} characters")),
+    if length < fewest {
+        refuse("password-too-short", format!("must have at least {fewest} characters"))
+    } else if length > MAX_CHARACTERS {
+        refuse("password-too-long", format!("must have at most {MAX_CHARACTERS} characters"))
+    } else {
+        Ok(())
     }
 }
 
@@ -57,6 +75,8 @@ mod tests {
     fn the_length_counts_characters() {
         assert_eq!(check_length(&"é".repeat(14).into()).unwrap_err().code, "password-too-short");
         assert!(check_length(&"é".repeat(15).into()).is_ok());
+        assert_eq!(check_length_beside_a_factor(&"é".repeat(7).into()).unwrap_err().code, "password-too-short");
+        assert!(check_length_beside_a_factor(&"é".repeat(8).into()).is_ok());
         assert_eq!(check_length(&"e".repeat(129).into()).unwrap_err().code, "password-too-long");
     }
 

@@ -35,6 +35,11 @@ pub struct Phone(#[expect(dead_code, reason = "read by the document only")] Stri
 #[schema(format = Password, min_length = 15, max_length = 128, example = "correct horse battery staple")]
 pub struct Password(#[expect(dead_code, reason = "read by the document only")] String);
 
+/// A password that takes the place of another one: 8 to 128 characters with a second factor, 15 to 128 without one.
+#[derive(ToSchema)]
+#[schema(format = Password, min_length = 8, max_length = 128, example = "wind 7 over the grey harbour")]
+pub struct NewPassword(#[expect(dead_code, reason = "read by the document only")] String);
+
 /// A one-time code: eight digits; blanks and dashes are passed over.
 #[derive(ToSchema)]
 #[schema(max_length = 32, example = "2718 2818")]
