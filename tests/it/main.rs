@@ -16,6 +16,7 @@ mod erase;
 mod explain;
 mod factors;
 mod faults;
+mod figures;
 mod forged;
 mod freshness;
 mod hand_over;

@@ -83,7 +83,7 @@ pub const GRANTS: &[Grant] = &[
     may(Projector, Table(PARKED), &[DELETE, SCAN, UPDATE]),
     may(Projector, Table(PACING), &[GET, PUT]),
     may(Projector, Queues, &[HIDE, REMOVE, COUNT, URL, RECEIVE, SEND]),
-    may(Projector, DeadLetters, &[URL, SEND]),
+    may(Projector, DeadLetters, &[COUNT, URL, SEND]),
     may(Projector, WrappingKey, &[OPEN_KEY]),
     may(Projector, Secrets, &[READ_SECRETS]),
     //
@@ -98,8 +98,8 @@ pub const GRANTS: &[Grant] = &[
     may(Operator, Table(LEASES), &[DELETE, GET, PUT, SCAN, UPDATE]),
     may(Operator, Table(PARKED), &[DELETE, GET, SCAN, UPDATE]),
     may(Operator, Table(CHECKPOINTS), &[PUT, QUERY]),
-    may(Operator, Queues, &[COUNT, URL, SEND]),
-    may(Operator, DeadLetters, &[COUNT, HIDE, REMOVE, URL, RECEIVE]),
+    may(Operator, Queues, &[URL, SEND]),
+    may(Operator, DeadLetters, &[HIDE, REMOVE, URL, RECEIVE]),
     may(Operator, WrappingKey, &[OPEN_KEY, WRAP_KEY]),
     may(Operator, Secrets, &[READ_SECRETS, WRITE_SECRETS]),
 ];

@@ -47,7 +47,7 @@ list! {
     HASH_TIME = Histogram "hash_time" in Milliseconds by []:
         "From a password's arrival to its hash";
     STREAM_LAG = Gauge "stream_lag" in Seconds by []:
-        "Everything recorded before so long ago is projected; the polling interval when nothing is late";
+        "Everything recorded before so long ago is projected, as far as is known; the polling interval when nothing is late";
     SHARDS_WITHOUT_OWNER = Gauge "shards_without_owner" in Count by []:
         "Shards that could be read and that nobody reads";
     SHARDS_HELD = Gauge "shards_held" in Count by []:

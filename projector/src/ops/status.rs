@@ -4,6 +4,8 @@ use std::{io::IsTerminal, time::Duration};
 
 use chrono::{DateTime, Utc};
 use platform::{
+    access::Principal,
+    clock::Clock,
     context::Context,
     settings::Settings,
     tables::{QUEUES, Queue},
@@ -12,7 +14,7 @@ use platform::{
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{EXIT_CODES, Verdict, connect};
+use super::{EXIT_CODES, Verdict};
 use crate::{
     feed::{ParkedStream, Parking},
     notify::Queues,
@@ -104,7 +106,8 @@ struct Here {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let Arguments { settings, projector, json, watch } = arguments;
-    let (context, _) = connect(&settings).await?;
+    // With the rights of the projector on whose instance it is asked, which has no operator's.
+    let (context, _) = Context::connect(&settings, Principal::Projector, Clock::system()).await?;
     let looker = Box::pin(Looker::new(context, projector)).await?;
     let redraws = watch && !json && std::io::stdout().is_terminal();
     let mut before = looker.own().await;

@@ -44,6 +44,12 @@ pub fn world(data: &Path) -> Command {
     command
 }
 
+/// Tells a process to end.
+pub fn terminate(child: &Child) {
+    let id = i32::try_from(child.id().expect("it runs")).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+}
+
 impl Process {
     /// Starts a world and waits until it says that it is ready.
     pub async fn start(mut world: Command) -> Self {
@@ -79,8 +85,7 @@ impl Process {
 
     /// Tells it to end, and says whether it ended well.
     pub async fn terminate(mut self) -> bool {
-        let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        terminate(&self.child);
         tokio::time::timeout(READY_WITHIN, self.child.wait()).await.expect("the world ends").unwrap().success()
     }
 

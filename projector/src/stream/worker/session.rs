@@ -52,6 +52,8 @@ pub(super) struct Session<S, L, H> {
     running: BTreeMap<String, Running<L>>,
     /// At most one.
     surveys: JoinSet<Result<Surveyed, SurveyError>>,
+    /// Up to when everything was projected when that was known last; the beginning until it is.
+    known_until: DateTime<Utc>,
 }
 
 struct Running<L> {
@@ -63,6 +65,7 @@ struct Running<L> {
 impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
     pub(super) fn new(shared: Arc<Shared<S, L, H>>, stream: String) -> Self {
         let calendar = Calendar::new(Instant::now(), shared.config.survey);
+        let known_until = shared.clock.now();
         Self {
             shared,
             stream,
@@ -72,6 +75,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             readers: JoinSet::new(),
             running: BTreeMap::new(),
             surveys: JoinSet::new(),
+            known_until,
         }
     }
 
@@ -91,6 +95,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
                 }
                 _ = looks.tick() => {
                     self.look(shutdown).await;
+                    self.measure_lag();
                     self.look_when_a_lease_runs_out(&mut looks);
                 }
             }
@@ -219,14 +224,21 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         }
     }
 
-    fn note(&self, lineage: &Lineage, looked: Instant) {
+    /// Also when nothing could be read: it grows then.
+    fn measure_lag(&self) {
+        let lag = (self.shared.clock.now() - self.known_until).to_std().unwrap_or_default();
+        STREAM_LAG.set(lag.as_secs_f64(), []);
+    }
+
+    fn note(&mut self, lineage: &Lineage, looked: Instant) {
         let positions = lineage.iter().cloned().map(|mut lease| {
             let running = self.running.get(&lease.shard);
             lease.position_at = lease.position_at.max(running.and_then(|running| running.held.position_at()));
             lease
         });
         let complete_until = positions.collect::<Lineage>().complete_until();
-        self.measure(lineage, looked, complete_until);
+        self.known_until = complete_until.unwrap_or(self.known_until);
+        self.measure(lineage, looked);
         self.shared.board.see(Seen {
             stream: Some(self.stream.clone()),
             looked: Some(looked),
@@ -237,11 +249,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a few shards")]
-    fn measure(&self, lineage: &Lineage, looked: Instant, complete_until: Option<DateTime<Utc>>) {
-        if let Some(until) = complete_until {
-            let lag = (self.shared.clock.now() - until).to_std().unwrap_or_default();
-            STREAM_LAG.set(lag.as_secs_f64(), []);
-        }
+    fn measure(&self, lineage: &Lineage, looked: Instant) {
         let lease_time = self.shared.config.lease_time;
         let ownerless =
             lineage.readable().filter(|it| it.owner.is_none() || self.sightings.standing(it, looked) >= lease_time);
