@@ -55,7 +55,7 @@ async fn figures_have_the_names_labels_and_units_that_alarms_ask_for() {
             }
         }
     }
-    for asked in ["stream_lag", "shards_without_owner", "shards_held", "records_applied", "projection_time"] {
+    for asked in ["stream_lag", "shards_without_owner", "shards_held", "projection_time", "parked_streams"] {
         assert!(seen.contains(asked), "{asked} is not among {seen:?}");
     }
     parts.stop().await;
