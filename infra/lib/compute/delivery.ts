@@ -127,6 +127,9 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
     role.addToPolicy(new iam.PolicyStatement({ sid, actions, resources }));
   };
   allow('Bundles', ['s3:PutObject'], [bundles.arnForObjects('*')]);
+  // By it a run of the deploy script keeps others out. Without the list S3 does not say that it is not there yet.
+  allow('Lock', ['s3:GetObject'], [bundles.arnForObjects('deployment.json')]);
+  allow('LockIsMissing', ['s3:ListBucket'], [bundles.bucketArn]);
   allow(
     'Deployments',
     [
@@ -137,7 +140,7 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
       'UpdateDeploymentGroup',
       'GetDeploymentGroup',
     ].map((action) => `codedeploy:${action}`),
-    [of('codedeploy', 'deploymentgroup', `${name}/${name}`)],
+    COLOURS.map((colour) => of('codedeploy', 'deploymentgroup', `${name}/${groupName(stage, colour)}`)),
   );
   allow(
     'Revisions',
@@ -165,6 +168,7 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
       'autoscaling:DescribeAutoScalingGroups',
       'autoscaling:DescribeLoadBalancerTargetGroups',
       'elasticloadbalancing:DescribeTargetGroups',
+      'elasticloadbalancing:DescribeTargetHealth',
       'cloudwatch:DescribeAlarms',
     ],
     ['*'],
