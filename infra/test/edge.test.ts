@@ -37,14 +37,14 @@ test('port 443 answers nobody else, and port 80 only sends to it', () => {
   assert.match(by.get(443)!.SslPolicy, /TLS13/);
 });
 
-test('target groups ask the services whether they are ready, and drain for longer than they do', () => {
+test('target groups ask the services whether they are alive, for the group ends what is not, and drain for longer than they do', () => {
   const groups = all(of, 'AWS::ElasticLoadBalancingV2::TargetGroup').map((group) => group.Properties);
   assert.deepEqual(
     groups.map((group) => group.Port),
     [port('command-api'), port('query-api')],
   );
   for (const group of groups) {
-    assert.equal(group.HealthCheckPath, contract.health.ready);
+    assert.equal(group.HealthCheckPath, contract.health.alive);
     const delay = group.TargetGroupAttributes.find((one: any) => one.Key === 'deregistration_delay.timeout_seconds');
     assert.ok(Number(delay.Value) > contract.drain_seconds);
   }

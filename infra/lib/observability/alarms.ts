@@ -213,7 +213,7 @@ function ofRequests({ compute, edge }: AlarmsProps): Rule[] {
       },
       {
         name: `${name}-unhealthy`,
-        description: `Users notice nothing yet: an instance's ${name} is not ready, the others carry its load`,
+        description: `Users notice nothing yet: an instance's ${name} does not answer, the others carry its load`,
         metric: metric('UnHealthyHostCount', 'Maximum'),
         threshold: 1,
         minutes: 5,
