@@ -168,6 +168,12 @@ test('what an instance runs at its first start is a sound script', () => {
   assert.equal(status, 0, stdout);
 });
 
+test('what the hooks and units call is installed', () => {
+  const data = all(of, 'AWS::EC2::LaunchTemplate')[0]!.Properties.LaunchTemplateData.UserData['Fn::Base64'];
+  const [, installed] = /^dnf install --assumeyes (.*)$/m.exec(rendered(data)) ?? [];
+  for (const name of ['docker', 'logrotate']) assert.ok(installed!.split(' ').includes(name), installed);
+});
+
 test('the services are told where they listen, and nothing secret', () => {
   const text = JSON.stringify(all(of, 'AWS::EC2::LaunchTemplate')[0]!.Properties.LaunchTemplateData.UserData);
   for (const variable of [

@@ -72,6 +72,7 @@ hooks() {
     [ "$(grep --line-number 'systemctl stop' "$CALLS" | tail -1 | cut -d: -f1)" -lt "$(grep --line-number 'docker pull' "$CALLS" | cut -d: -f1)" ]
     # The image that runs is there, and those of before are not.
     [ "$(ls "$IMAGES")" = "${DIGEST#sha256:}" ]
+    called 'systemctl enable --quiet --now fieldfuze-logs.timer'
 }
 
 @test "what was stopped has stopped, not only begun to" {
@@ -148,6 +149,14 @@ hooks() {
     [ "$(grep --count '^aws secretsmanager' "$CALLS")" -eq 3 ]
     # What requires the unit would not be started after it was started again.
     ! grep '^Restart' "$bundle/units/fieldfuze-secrets.service"
+}
+
+@test "the logs are looked at every hour, by rules that nobody else reads" {
+    rules=$(sed -n 's/^ExecStart=.* //p' "$bundle/units/fieldfuze-logs.service")
+    [ "$rules" = "$(sed -n 's/^ *destination: \(.*logrotate\)$/\1/p' "$bundle/appspec.yml")/fieldfuze" ]
+    [[ $rules != /etc/logrotate.d/* ]]
+    [ -e "$bundle/logrotate/fieldfuze" ]
+    grep --quiet '^OnCalendar=hourly$' "$bundle/units/fieldfuze-logs.timer"
 }
 
 @test "a key that is none is refused, and not told" {

@@ -1,4 +1,4 @@
-// What an instance does at its first start: installs three packages and writes down what its services are told.
+// What an instance does at its first start: installs what the deployments need and writes down what its services are told.
 // The services themselves come with CodeDeploy, also onto instances that scaling adds later.
 
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
@@ -54,7 +54,7 @@ export function userData(stack: Stack, props: UserDataProps): ec2.UserData {
   const commands = ec2.UserData.forLinux({ shebang: '#!/bin/bash' });
   commands.addCommands(
     'set -euo pipefail',
-    'dnf install --assumeyes docker ruby wget amazon-cloudwatch-agent',
+    'dnf install --assumeyes docker ruby wget logrotate amazon-cloudwatch-agent',
     'install --directory --mode 0755 /etc/fieldfuze /var/log/fieldfuze',
     `cat > /etc/fieldfuze/environment <<'END'\n${lines.join('\n')}\nEND`,
     `cat > /etc/fieldfuze/instance <<'END'\nAWS_REGION=${stack.region}\nREPOSITORY=${repository.repositoryUri}\nTELNYX_KEY_ID=${secretNames(stage).telnyxKey}\nEND`,
