@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import { contract, type Grant, type Resource as On } from '../lib/contract.ts';
+import type { Site } from '../lib/site.ts';
 import { all, type Resource, templates } from './stacks.ts';
 
 const of = templates('production');
@@ -172,6 +173,21 @@ test('what the hooks and units call is installed', () => {
   const data = all(of, 'AWS::EC2::LaunchTemplate')[0]!.Properties.LaunchTemplateData.UserData['Fn::Base64'];
   const [, installed] = /^dnf install --assumeyes (.*)$/m.exec(rendered(data)) ?? [];
   for (const name of ['docker', 'logrotate']) assert.ok(installed!.split(' ').includes(name), installed);
+});
+
+test('what the site says of text messages is told, and nothing where the code has its own figures', () => {
+  const variables = (change: Partial<Site>): string[] => {
+    const [template] = all(templates('production', change), 'AWS::EC2::LaunchTemplate');
+    const script: string = rendered(template!.Properties.LaunchTemplateData.UserData['Fn::Base64']);
+    return [...script.matchAll(/^FIELDFUZE_SMS_.*$/gm)].map(([line]) => line);
+  };
+  assert.deepEqual(variables({}), ['FIELDFUZE_SMS_COUNTRIES=US,CA']);
+  assert.deepEqual(variables({ sms_account_rate: 10, sms_sender_rate: 0.1, sms_daily_segments: 500 }), [
+    'FIELDFUZE_SMS_COUNTRIES=US,CA',
+    'FIELDFUZE_SMS_ACCOUNT_RATE=10',
+    'FIELDFUZE_SMS_SENDER_RATE=0.1',
+    'FIELDFUZE_SMS_DAILY_SEGMENTS=500',
+  ]);
 });
 
 test('the services are told where they listen, and nothing secret', () => {

@@ -33,6 +33,10 @@ export function environment(stack: Stack, { stage, site }: Omit<UserDataProps, '
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
     FIELDFUZE_EMF_NAMESPACE: namespaceOf(stage),
     FIELDFUZE_SMS_COUNTRIES: site.sms_countries.join(','),
+    // What the site does not say is as the code has it.
+    ...(site.sms_account_rate !== undefined && { FIELDFUZE_SMS_ACCOUNT_RATE: `${site.sms_account_rate}` }),
+    ...(site.sms_sender_rate !== undefined && { FIELDFUZE_SMS_SENDER_RATE: `${site.sms_sender_rate}` }),
+    ...(site.sms_daily_segments !== undefined && { FIELDFUZE_SMS_DAILY_SEGMENTS: `${site.sms_daily_segments}` }),
     ...Object.fromEntries(
       contract.services.map(({ name, port }) => [
         `FIELDFUZE_${name.toUpperCase().replace('-', '_')}_LISTEN`,
