@@ -256,6 +256,7 @@ class Cloud:
         """Fails unless a colour is the active one and takes the traffic: only then the other one may end."""
         self._must_be_active(new)
         self._until(f"{new.value} is healthy in both target groups", HEALTHY_WITHIN, lambda: self._serves(new))
+        self.lock.hold()
         self._must_be_active(new)
 
     def _must_be_active(self, new: Colour) -> None:
