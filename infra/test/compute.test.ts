@@ -169,6 +169,13 @@ test('what an instance runs at its first start is a sound script', () => {
   assert.equal(status, 0, stdout);
 });
 
+test('the bundle of what runs is there however long ago it was deployed', () => {
+  const bundles = all(of, 'AWS::S3::Bucket').find((one) => /-bundles-/.test(JSON.stringify(one.Properties.BucketName)));
+  const rules: any[] = bundles!.Properties.LifecycleConfiguration.Rules;
+  assert.equal(rules.length, 1);
+  assert.equal(rules[0].ExpirationInDays, undefined);
+});
+
 test('what the hooks and units call is installed', () => {
   const data = all(of, 'AWS::EC2::LaunchTemplate')[0]!.Properties.LaunchTemplateData.UserData['Fn::Base64'];
   const [, installed] = /^dnf install --assumeyes (.*)$/m.exec(rendered(data)) ?? [];

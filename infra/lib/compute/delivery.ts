@@ -44,7 +44,8 @@ export function delivery(stack: Stack, { stage, site, instanceRole }: DeliveryPr
     blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
     versioned: true,
-    lifecycleRules: [{ noncurrentVersionExpiration: Duration.days(30), expiration: Duration.days(180) }],
+    // A bundle is some kilobytes, and scaling asks for that of the image that runs, however long ago it was deployed.
+    lifecycleRules: [{ noncurrentVersionExpiration: Duration.days(30) }],
     removalPolicy: RemovalPolicy.RETAIN,
   });
   acknowledge(
