@@ -50,6 +50,15 @@ test('the active colour has two to six instances a zone and takes traffic, the o
   assert.equal(tracked.filter((one) => one.CustomizedMetricSpecification?.MetricName === 'mem_used_percent').length, 2);
 });
 
+test('instances have the tags by which a deployment knows what it replaces', () => {
+  for (const [index, colour] of ['blue', 'green'].entries()) {
+    const tags: any[] = all(of, 'AWS::AutoScaling::AutoScalingGroup')[index]!.Properties.Tags;
+    const launched = new Map(tags.filter((tag) => tag.PropagateAtLaunch).map((tag) => [tag.Key, tag.Value]));
+    assert.equal(launched.get('fieldfuze:stage'), 'production');
+    assert.equal(launched.get('fieldfuze:colour'), colour);
+  }
+});
+
 test('no deployment group is in a template: CloudFormation refuses one that is blue/green', () => {
   assert.deepEqual(all(of, 'AWS::CodeDeploy::DeploymentGroup'), []);
   assert.doesNotMatch(JSON.stringify(Object.values(of).map((template) => template.toJSON())), /BLUE_GREEN/);
