@@ -67,6 +67,31 @@ refused() {
     ! grep 'skopeo copy' "$CALLS"
 }
 
+@test "Docker builds the image with a builder that writes archives, made once" {
+    cp "$BATS_TEST_DIRNAME/../image/build" "$root/infra/image/build"
+    fake cargo 'case "$1 ${2:-}" in
+        build*) mkdir -p target/x86_64-unknown-linux-gnu/image
+            for name in command-api query-api projector; do touch "target/x86_64-unknown-linux-gnu/image/$name"; done ;;
+        "cyclonedx --version") echo "cargo-cyclonedx 0.5.9" ;;
+        cyclonedx*) name=${*: -1}; mkdir -p "${name%.cdx}"; echo "{}" >"${name%.cdx}/$name.json" ;;
+        esac'
+    fake jq 'cat'
+    fake install 'touch "${@: -1}"'
+    fake docker 'case $2 in
+        inspect) [[ -e $CALLS.builder ]] ;;
+        create) touch "$CALLS.builder" ;;
+        build) for option in "$@"; do [[ $option != type=oci,* ]] || archive=${option#*dest=}; done
+            echo "sha256:1" >index.json && tar --create --file "${archive%%,*}" index.json ;;
+        esac'
+    for time in first second; do
+        : >"$CALLS"
+        run "$root/infra/image/build" docker
+        [ "$status" -eq 0 ] || { echo "$output"; false; }
+        grep --quiet -- 'docker buildx build --builder fieldfuze ' "$CALLS"
+        [ "$(grep --count -- 'docker buildx create --name fieldfuze --driver docker-container' "$CALLS")" -eq "$([[ $time == first ]] && echo 1 || echo 0)" ]
+    done
+}
+
 @test "an image that was not built, and an unknown stage, are refused before anybody is asked" {
     run "$root/infra/image/push" staging
     refused 'target/oci/fieldfuze.tar is not there: infra/image/build makes it'

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-from .plan import Colour, Group, Observed, Refused, Sent
+from .lock import Lock
+from .names import REGION, Names
+from .plan import Colour, Group, Observed, Refused
 
-REGION = "us-east-1"
-SERVICES = ("command-api", "query-api")
 RUNNING = ["Created", "Queued", "InProgress", "Baking", "Ready"]
 
 # Seconds. An instance installs three packages before it is in service; a deployment pulls, starts and asks for readiness.
@@ -21,49 +20,19 @@ INSTANCES_WITHIN = 900
 DEPLOYED_WITHIN = 1800
 ASK_EVERY = 10
 
+# Seconds. CodeDeploy's way back is a deployment of its own, begun a moment after the other one has failed; it installs
+# nothing, and registers what was taken out. A target is healthy after two answers, ten seconds apart.
+BACK_BEGINS_WITHIN = 60
+BACK_WITHIN = 900
+HEALTHY_WITHIN = 300
+
 
 class Failed(Exception):
     """Why a step did not end well."""
 
 
-@dataclass(frozen=True)
-class Names:
-    """What is called how in one stage."""
-
-    stage: str
-    account: str
-
-    @property
-    def application(self) -> str:
-        """Of CodeDeploy; its one deployment group has the same name."""
-        return f"fieldfuze-{self.stage}"
-
-    @property
-    def bucket(self) -> str:
-        return f"fieldfuze-{self.stage}-bundles-{self.account}"
-
-    @property
-    def parameter(self) -> str:
-        return f"/fieldfuze/{self.stage}/active-colour"
-
-    @property
-    def role(self) -> str:
-        return f"arn:aws:iam::{self.account}:role/fieldfuze-{self.stage}-codedeploy"
-
-    @property
-    def alarm(self) -> str:
-        return f"fieldfuze-{self.stage}-rollback"
-
-    @property
-    def target_groups(self) -> list[str]:
-        return [f"fieldfuze-{self.stage}-{service}" for service in SERVICES]
-
-    def group(self, colour: Colour) -> str:
-        return f"fieldfuze-{self.stage}-{colour.value}"
-
-    @staticmethod
-    def bundle(digest: str) -> str:
-        return f"{digest.removeprefix('sha256:')}.zip"
+class TooLate(Failed):
+    """What was waited for has not come: it may still."""
 
 
 class Cloud:
@@ -71,7 +40,8 @@ class Cloud:
 
     def __init__(self, stage: str, pause: Callable[[float], None] = time.sleep) -> None:
         session = boto3.Session(region_name=REGION)
-        self.names = Names(stage, session.client("sts").get_caller_identity()["Account"])
+        caller = session.client("sts").get_caller_identity()
+        self.names = Names(stage, caller["Account"])
         self._scaling = session.client("autoscaling")
         self._balancing = session.client("elbv2")
         self._codedeploy = session.client("codedeploy")
@@ -79,10 +49,11 @@ class Cloud:
         self._parameters = session.client("ssm")
         self._objects = session.client("s3")
         self._pause = pause
+        self.lock = Lock(self._objects, self.names.bucket, caller["Arn"].rsplit(":", 1)[1])
 
     def observe(self) -> Observed:
         """Looks at everything and changes nothing."""
-        return Observed(self._active(), self._groups(), self._running(), self._last())
+        return Observed(self._active(), self._groups(), self._running(), self.lock.held())
 
     def _active(self) -> Colour | None:
         try:
@@ -94,36 +65,39 @@ class Cloud:
     def _groups(self) -> dict[Colour, Group]:
         named = {self.names.group(colour): colour for colour in Colour}
         answer = self._scaling.describe_auto_scaling_groups(AutoScalingGroupNames=list(named))
-        found = {named[group["AutoScalingGroupName"]]: _group(group) for group in answer["AutoScalingGroups"]}
+        found = {named[group["AutoScalingGroupName"]]: group for group in answer["AutoScalingGroups"]}
         if len(found) != len(named):
             raise Refused(f"{' and '.join(named)} are not both there: is the stage's compute stack?")
-        return found
+        return {colour: _group(group, self._digest(colour)) for colour, group in found.items()}
 
     def _running(self) -> str | None:
-        if self._deployment_group() is None:
-            return None
-        listed = self._codedeploy.list_deployments(
-            applicationName=self.names.application,
-            deploymentGroupName=self.names.application,
-            includeOnlyStatuses=RUNNING,
-        )
-        return next(iter(listed["deployments"]), None)
+        for colour in Colour:
+            if self._deployment_group(colour) is not None:
+                listed = self._codedeploy.list_deployments(
+                    applicationName=self.names.application,
+                    deploymentGroupName=self.names.group(colour),
+                    includeOnlyStatuses=RUNNING,
+                )
+                if listed["deployments"]:
+                    return listed["deployments"][0]
+        return None
 
-    def _last(self) -> Sent | None:
-        group = self._deployment_group()
-        last = (group or {}).get("lastSuccessfulDeployment", {}).get("deploymentId")
-        if last is None:
+    def _digest(self, colour: Colour) -> str | None:
+        """The image of a colour's last deployment, if that brought one and ended well."""
+        group = self._deployment_group(colour) or {}
+        last = group.get("lastSuccessfulDeployment", {}).get("deploymentId")
+        if last is None or group.get("lastAttemptedDeployment", {}).get("deploymentId", last) != last:
             return None
         info = self._codedeploy.get_deployment(deploymentId=last)["deploymentInfo"]
-        sent_to = info.get("targetInstances", {}).get("autoScalingGroups", [])
-        colour = next((colour for colour in Colour if self.names.group(colour) in sent_to), None)
-        key = info["revision"]["s3Location"]["key"]
-        return Sent(f"sha256:{key.removesuffix('.zip')}", colour) if colour else None
+        # A way back names a revision, but puts it nowhere.
+        if "rollbackTriggeringDeploymentId" in info.get("rollbackInfo", {}):
+            return None
+        return f"sha256:{info['revision']['s3Location']['key'].removesuffix('.zip')}"
 
-    def _deployment_group(self) -> dict[str, Any] | None:
+    def _deployment_group(self, colour: Colour) -> dict[str, Any] | None:
         try:
             return self._codedeploy.get_deployment_group(
-                applicationName=self.names.application, deploymentGroupName=self.names.application
+                applicationName=self.names.application, deploymentGroupName=self.names.group(colour)
             )["deploymentGroupInfo"]
         except ClientError as error:
             if _code(error) == "DeploymentGroupDoesNotExistException":
@@ -132,13 +106,27 @@ class Cloud:
                 raise Refused(f"CodeDeploy has no application {self.names.application}: is the compute stack there?")
             raise
 
-    def settle(self, replaced: Colour) -> None:
-        """The deployment group, which CloudFormation does not take."""
+    def settle(self, new: Colour) -> None:
+        """The deployment group of a colour, before it is deployed to: what is replaced are the other one's instances.
+
+        They are named by their tags. Named as an auto scaling group, what scaling adds to it would get what was deployed
+        here last, which is not what runs there.
+        """
+        tags = {"fieldfuze:stage": self.names.stage, "fieldfuze:colour": new.other.value}
+        each = [[{"Key": key, "Value": value, "Type": "KEY_AND_VALUE"}] for key, value in tags.items()]
+        self._write_group(new, {"autoScalingGroups": [], "ec2TagSet": {"ec2TagSetList": each}})
+
+    def adopt(self, colour: Colour) -> None:
+        """What scaling adds to a colour from now on gets what was deployed to it last."""
+        self._write_group(colour, {"autoScalingGroups": [self.names.group(colour)], "ec2TagSet": {"ec2TagSetList": []}})
+
+    def _write_group(self, colour: Colour, replaced: dict[str, Any]) -> None:
+        name = self.names.group(colour)
         wanted = {
             "applicationName": self.names.application,
             "serviceRoleArn": self.names.role,
             "deploymentConfigName": "CodeDeployDefault.AllAtOnce",
-            "autoScalingGroups": [self.names.group(replaced)],
+            **replaced,
             "deploymentStyle": {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
             "blueGreenDeploymentConfiguration": {
                 "greenFleetProvisioningOption": {"action": "DISCOVER_EXISTING"},
@@ -150,10 +138,10 @@ class Cloud:
             "alarmConfiguration": {"enabled": True, "alarms": [{"name": self.names.alarm}]},
             "autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"]},
         }
-        if self._deployment_group() is None:
-            self._codedeploy.create_deployment_group(deploymentGroupName=self.names.application, **wanted)
+        if self._deployment_group(colour) is None:
+            self._codedeploy.create_deployment_group(deploymentGroupName=name, **wanted)
         else:
-            self._codedeploy.update_deployment_group(currentDeploymentGroupName=self.names.application, **wanted)
+            self._codedeploy.update_deployment_group(currentDeploymentGroupName=name, **wanted)
 
     def upload(self, digest: str, bundle: bytes) -> None:
         """The bundle, under its image's name."""
@@ -172,10 +160,10 @@ class Cloud:
         )
 
     def deploy(self, colour: Colour, digest: str) -> None:
-        """One deployment, to its end."""
+        """One deployment, to its end; if it fails, until the other colour takes all of the traffic again."""
         created = self._codedeploy.create_deployment(
             applicationName=self.names.application,
-            deploymentGroupName=self.names.application,
+            deploymentGroupName=self.names.group(colour),
             description=digest,
             revision={
                 "revisionType": "S3",
@@ -184,31 +172,69 @@ class Cloud:
             targetInstances={"autoScalingGroups": [self.names.group(colour)]},
             fileExistsBehavior="OVERWRITE",
         )["deploymentId"]
+        info = self._ended(created, DEPLOYED_WITHIN)
+        if info["status"] == "Succeeded":
+            return
+        why = info.get("errorInformation", {}).get("message", "no reason is given")
+        said = f"deployment {created} {info['status'].lower()}: {why}"
+        try:
+            self._turned_back(created, colour.other)
+        except TooLate as late:
+            raise TooLate(f"{said}; {late}") from late
+        raise Failed(said)
+
+    def _ended(self, deployment: str, within: int) -> dict[str, Any]:
+        info: dict[str, Any] = {}
 
         def ended() -> bool:
-            info = self._codedeploy.get_deployment(deploymentId=created)["deploymentInfo"]
-            if info["status"] in ("Failed", "Stopped"):
-                why = info.get("errorInformation", {}).get("message", "no reason is given")
-                raise Failed(f"deployment {created} {info['status'].lower()}: {why}")
-            return info["status"] == "Succeeded"
+            info.update(self._codedeploy.get_deployment(deploymentId=deployment)["deploymentInfo"])
+            return info["status"] in ("Succeeded", "Failed", "Stopped")
 
-        self._until(f"deployment {created}", DEPLOYED_WITHIN, ended)
+        self._until(f"deployment {deployment} has ended", within, ended)
+        return info
+
+    def _turned_back(self, failed: str, old: Colour) -> None:
+        """Waits until CodeDeploy's way back has ended, and the old colour's targets are healthy."""
+        for _ in range(0, BACK_BEGINS_WITHIN, ASK_EVERY):
+            info = self._codedeploy.get_deployment(deploymentId=failed)["deploymentInfo"].get("rollbackInfo", {})
+            if "rollbackDeploymentId" in info:
+                self._ended(info["rollbackDeploymentId"], BACK_WITHIN)
+                break
+            self._wait()
+        # What ends well here is nothing but the targets' health, whether or not there was a way back.
+        if self._groups()[old].desired > 0:
+            self._until(f"{old.value} is healthy in both target groups", HEALTHY_WITHIN, lambda: self._serves(old))
 
     def flip(self, colour: Colour) -> None:
         """Writes the active colour down, where the stacks' next deployment reads it."""
         self._parameters.put_parameter(Name=self.names.parameter, Value=colour.value, Overwrite=True)
 
     def follow(self, new: Colour, old: Colour) -> None:
-        """Attached groups register their instances by themselves: the new one first, so that there is always one."""
-        described = self._balancing.describe_target_groups(Names=self.names.target_groups)["TargetGroups"]
-        arns = [group["TargetGroupArn"] for group in described]
-        self._scaling.attach_load_balancer_target_groups(AutoScalingGroupName=self.names.group(new), TargetGroupARNs=arns)
-        self._until("the new colour's targets", INSTANCES_WITHIN, lambda: self._attached(new) == set(arns))
+        """Attached groups register their instances by themselves: the old one leaves when all of the new one is healthy."""
+        self._scaling.attach_load_balancer_target_groups(
+            AutoScalingGroupName=self.names.group(new), TargetGroupARNs=self._target_groups()
+        )
+        self._until(f"{new.value} is healthy in both target groups", INSTANCES_WITHIN, lambda: self._serves(new))
         leaving = self._attached(old)
         if leaving:
             self._scaling.detach_load_balancer_target_groups(
                 AutoScalingGroupName=self.names.group(old), TargetGroupARNs=sorted(leaving)
             )
+
+    def _target_groups(self) -> list[str]:
+        described = self._balancing.describe_target_groups(Names=self.names.target_groups)["TargetGroups"]
+        return [group["TargetGroupArn"] for group in described]
+
+    def _serves(self, colour: Colour) -> bool:
+        """Whether each instance of a colour that is in service is a healthy target of both services, and there is one."""
+        answer = self._scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.names.group(colour)])
+        instances = answer["AutoScalingGroups"][0]["Instances"]
+        in_service = {each["InstanceId"] for each in instances if each["LifecycleState"] == "InService"}
+        return bool(in_service) and all(in_service <= self._healthy(arn) for arn in self._target_groups())
+
+    def _healthy(self, target_group: str) -> set[str]:
+        answer = self._balancing.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
+        return {each["Target"]["Id"] for each in answer if each["TargetHealth"]["State"] == "healthy"}
 
     def _attached(self, colour: Colour) -> set[str]:
         answer = self._scaling.describe_load_balancer_target_groups(AutoScalingGroupName=self.names.group(colour))
@@ -216,13 +242,28 @@ class Cloud:
         groups = answer["LoadBalancerTargetGroups"]
         return {group["LoadBalancerTargetGroupARN"] for group in groups if group["State"] in there}
 
-    def bake(self, seconds: int) -> bool:
-        """Whether no alarm rang for so long."""
+    def bake(self, new: Colour, seconds: int) -> bool:
+        """Whether no alarm rang for so long. Fails when another colour has become the active one meanwhile."""
         for _ in range(0, seconds, ASK_EVERY):
+            self._must_be_active(new)
             if self._rings():
                 return False
-            self._pause(ASK_EVERY)
+            self._wait()
+        self._must_be_active(new)
         return not self._rings()
+
+    def must_serve(self, new: Colour) -> None:
+        """Fails unless a colour is the active one and takes the traffic: only then the other one may end."""
+        self._must_be_active(new)
+        self._until(f"{new.value} is healthy in both target groups", HEALTHY_WITHIN, lambda: self._serves(new))
+        self.lock.hold()
+        self._must_be_active(new)
+
+    def _must_be_active(self, new: Colour) -> None:
+        active = self._active()
+        if active is not new:
+            named = active.value if active else "none"
+            raise Failed(f"{self.names.parameter} says {named} and no more {new.value}: nothing more is done here")
 
     def _rings(self) -> bool:
         answer = self._alarms.describe_alarms(AlarmNames=[self.names.alarm], AlarmTypes=["CompositeAlarm"])
@@ -238,18 +279,22 @@ class Cloud:
         for _ in range(0, within, ASK_EVERY):
             if is_so():
                 return
-            self._pause(ASK_EVERY)
-        raise Failed(f"{what}: not within {within} s")
+            self._wait()
+        raise TooLate(f"not so within {within} s: {what}")
+
+    def _wait(self) -> None:
+        self._pause(ASK_EVERY)
+        self.lock.hold()
 
 
-def _group(group: dict[str, Any]) -> Group:
+def _group(group: dict[str, Any], digest: str | None) -> Group:
     tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", [])}
     try:
         least, most = int(tags["fieldfuze:least"]), int(tags["fieldfuze:most"])
     except (KeyError, ValueError):
         raise Refused(f"{group['AutoScalingGroupName']} does not say how large it may be: deploy the compute stack")
     in_service = sum(instance["LifecycleState"] == "InService" for instance in group["Instances"])
-    return Group(least, most, group["DesiredCapacity"], in_service, bool(group.get("TargetGroupARNs")))
+    return Group(least, most, group["DesiredCapacity"], in_service, bool(group.get("TargetGroupARNs")), digest)
 
 
 def _code(error: ClientError) -> str:

@@ -34,14 +34,8 @@ class Group:
     desired: int
     in_service: int
     takes_traffic: bool
-
-
-@dataclass(frozen=True)
-class Sent:
-    """The last deployment that succeeded: which image, and to which colour."""
-
-    digest: str
-    colour: Colour
+    #: The image that its last deployment brought. None when there was none, or it did not end well.
+    digest: str | None
 
 
 @dataclass(frozen=True)
@@ -50,22 +44,28 @@ class Observed:
 
     active: Colour | None
     groups: dict[Colour, Group]
+    #: CodeDeploy's deployment that runs.
     running: str | None
-    last: Sent | None
+    #: What another run of this script does.
+    held: str | None
 
 
 class Do(Enum):
     """The steps, each of which may be repeated."""
 
-    SETTLE = "make the deployment group what it must be, with {old} as the colour that is replaced"
+    SETTLE = "make the deployment group of {new} what it must be, with {old} as what is replaced"
     UPLOAD = "upload the bundle of {digest}"
     RAISE = "raise {new} to {size} instances"
     DEPLOY = "deploy {digest} to {new}, and wait until it is ready and takes the traffic"
-    FLIP = "write down that {new} is active"
-    FOLLOW = "let {new} register what scaling adds, and {old} no more"
     ADOPT = "let CodeDeploy bring this image onto what scaling adds to {new}"
+    FLIP = "write down that {new} is active"
+    FOLLOW = "let {new} register what scaling adds, and {old} no more once all of {new} is healthy"
     BAKE = "wait for {bake} s, and go back to {old} if an alarm rings"
     SHRINK = "shrink {old} to nothing"
+
+
+# From an idle colour without instances to one that is active.
+WHOLE = (Do.SETTLE, Do.UPLOAD, Do.RAISE, Do.DEPLOY, Do.ADOPT, Do.FLIP, Do.FOLLOW)
 
 
 @dataclass(frozen=True)
@@ -97,37 +97,63 @@ def check(stage: str, digest: str) -> None:
 
 def plan(observed: Observed, digest: str, bake: int) -> Plan:
     """The steps from what is there to `digest` taking the traffic. Running it again after it was cut off ends it."""
-    _nothing_runs(observed)
-    sent = observed.last
-    if sent and sent.digest == digest and observed.groups[sent.colour].in_service > 0:
-        new = sent.colour
-        old = observed.groups[new.other]
-        steps = []
-        if observed.active is not new:
-            steps.append(Do.FLIP)
-        if not observed.groups[new].takes_traffic or old.takes_traffic:
-            steps.append(Do.FOLLOW)
-        if steps:
-            steps.append(Do.ADOPT)
-        if old.desired > 0:
-            steps += [Do.BAKE, Do.SHRINK] if observed.active is not new else [Do.SHRINK]
-        return _of(observed, new, digest, bake, steps)
-    new = observed.active.other if observed.active else Colour.BLUE
-    steps = [Do.SETTLE, Do.UPLOAD, Do.RAISE, Do.DEPLOY, Do.FLIP, Do.FOLLOW, Do.ADOPT]
-    if observed.active:
-        steps += [Do.BAKE, Do.SHRINK]
-    return _of(observed, new, digest, bake, steps)
+    _nobody_deploys(observed)
+    active = observed.active
+    for colour in (active, active.other) if active else tuple(Colour):
+        if observed.groups[colour].digest == digest and observed.groups[colour].in_service > 0:
+            return _of(observed, colour, digest, bake, _left(observed, colour))
+    return _of(observed, active.other if active else Colour.BLUE, digest, bake, _whole(observed))
+
+
+def again(observed: Observed, bake: int) -> Plan:
+    """The steps that bring the active colour's image onto new instances, which are told the settings of now."""
+    _nobody_deploys(observed)
+    if observed.active is None:
+        raise Refused("nothing was deployed yet")
+    active, idle = observed.groups[observed.active], observed.groups[observed.active.other]
+    new = observed.active.other
+    if active.digest is None:
+        raise Refused(f"the last deployment to {observed.active.value} did not end well: say the digest that it shall have")
+    if idle.desired == 0:
+        return _of(observed, new, active.digest, bake, _whole(observed))
+    if idle.digest == active.digest and idle.in_service > 0:
+        return _of(observed, new, active.digest, bake, _left(observed, new))
+    raise Refused(f"{new.value} has instances of before: deploy {active.digest}, which ends them, and then do it again")
 
 
 def back(observed: Observed) -> Plan:
-    """The steps back to the colour that took the traffic before, as long as it has instances."""
+    """The steps back to the colour that took the traffic before, as long as it has instances.
+
+    Another run may be under way: it is told that it was overtaken. A deployment of CodeDeploy may not.
+    """
     _nothing_runs(observed)
     if observed.active is None:
         raise Refused("nothing was deployed yet")
     old = observed.active.other
     if observed.groups[old].in_service == 0:
         raise Refused(f"{old.value} has no instances any more: deploy the digest of before")
-    return _of(observed, old, "the image of before", 0, [Do.FLIP, Do.FOLLOW, Do.ADOPT])
+    return _of(observed, old, "the image of before", 0, [Do.FLIP, Do.FOLLOW])
+
+
+def _whole(observed: Observed) -> list[Do]:
+    return [*WHOLE, Do.BAKE, Do.SHRINK] if observed.active else list(WHOLE)
+
+
+def _left(observed: Observed, new: Colour) -> list[Do]:
+    """What was cut off, once the image is on `new`."""
+    old = observed.groups[new.other]
+    steps = [] if observed.active is new else [Do.ADOPT, Do.FLIP]
+    if not observed.groups[new].takes_traffic or old.takes_traffic:
+        steps.append(Do.FOLLOW)
+    if old.desired > 0:
+        steps += [Do.SHRINK] if observed.active is new else [Do.BAKE, Do.SHRINK]
+    return steps
+
+
+def _nobody_deploys(observed: Observed) -> None:
+    if observed.held:
+        raise Refused(f"{observed.held}: wait for its end, or go back with --back")
+    _nothing_runs(observed)
 
 
 def _nothing_runs(observed: Observed) -> None:

@@ -6,15 +6,15 @@ import dataclasses
 
 import pytest
 
-from .plan import Colour, Do, Group, Observed, Refused, Sent, back, check, plan
+from .plan import WHOLE, Colour, Do, Group, Observed, Refused, again, back, check, plan
 
 A = "sha256:" + "a" * 64
 B = "sha256:" + "b" * 64
-NONE = Group(least=4, most=12, desired=0, in_service=0, takes_traffic=False)
-ACTIVE = Group(least=4, most=12, desired=6, in_service=6, takes_traffic=True)
+NONE = Group(least=4, most=12, desired=0, in_service=0, takes_traffic=False, digest=None)
+ACTIVE = Group(least=4, most=12, desired=6, in_service=6, takes_traffic=True, digest=A)
 
 FRESH = Observed(None, {Colour.BLUE: NONE, Colour.GREEN: NONE}, None, None)
-BLUE = Observed(Colour.BLUE, {Colour.BLUE: ACTIVE, Colour.GREEN: NONE}, None, Sent(A, Colour.BLUE))
+BLUE = Observed(Colour.BLUE, {Colour.BLUE: ACTIVE, Colour.GREEN: NONE}, None, None)
 
 
 def steps(observed: Observed, digest: str) -> list[Do]:
@@ -29,9 +29,9 @@ def test_the_first_deployment_goes_to_blue_and_replaces_nothing() -> None:
         Do.UPLOAD,
         Do.RAISE,
         Do.DEPLOY,
+        Do.ADOPT,
         Do.FLIP,
         Do.FOLLOW,
-        Do.ADOPT,
     ]
 
 
@@ -49,15 +49,15 @@ def test_what_is_there_is_not_deployed_again() -> None:
 @pytest.mark.parametrize(
     ("active", "old_takes_traffic", "left"),
     [
-        (Colour.BLUE, True, [Do.FLIP, Do.FOLLOW, Do.ADOPT, Do.BAKE, Do.SHRINK]),
-        (Colour.GREEN, True, [Do.FOLLOW, Do.ADOPT, Do.SHRINK]),
+        (Colour.BLUE, True, [Do.ADOPT, Do.FLIP, Do.FOLLOW, Do.BAKE, Do.SHRINK]),
+        (Colour.GREEN, True, [Do.FOLLOW, Do.SHRINK]),
         (Colour.GREEN, False, [Do.SHRINK]),
     ],
 )
 def test_a_deployment_that_was_cut_off_is_ended(active: Colour, old_takes_traffic: bool, left: list[Do]) -> None:
-    new = dataclasses.replace(ACTIVE, takes_traffic=not old_takes_traffic)
+    new = dataclasses.replace(ACTIVE, takes_traffic=not old_takes_traffic, digest=B)
     old = dataclasses.replace(ACTIVE, takes_traffic=old_takes_traffic)
-    cut_off = Observed(active, {Colour.GREEN: new, Colour.BLUE: old}, None, Sent(B, Colour.GREEN))
+    cut_off = Observed(active, {Colour.GREEN: new, Colour.BLUE: old}, None, None)
     assert steps(cut_off, B) == left
 
 
@@ -66,11 +66,40 @@ def test_nothing_is_done_beside_a_deployment_that_runs() -> None:
         plan(dataclasses.replace(BLUE, running="d-1"), B, 600)
 
 
+def test_nothing_is_done_beside_another_run_but_to_go_back() -> None:
+    idle = dataclasses.replace(ACTIVE, takes_traffic=False)
+    held = Observed(Colour.GREEN, {Colour.GREEN: ACTIVE, Colour.BLUE: idle}, None, "somebody deploys")
+    with pytest.raises(Refused, match="^somebody deploys: wait for its end, or go back with --back"):
+        plan(held, B, 600)
+    with pytest.raises(Refused, match="^somebody deploys"):
+        again(held, 600)
+    assert back(held).new is Colour.BLUE
+
+
+def test_again_wants_an_idle_colour_without_instances_of_before() -> None:
+    assert [step.do for step in again(BLUE, 600).steps] == [*WHOLE, Do.BAKE, Do.SHRINK]
+    assert (again(BLUE, 600).new, again(BLUE, 600).digest) == (Colour.GREEN, A)
+    idle = dataclasses.replace(ACTIVE, takes_traffic=False, digest=B)
+    with pytest.raises(Refused, match=f"^green has instances of before: deploy {A}"):
+        again(dataclasses.replace(BLUE, groups={Colour.BLUE: ACTIVE, Colour.GREEN: idle}), 600)
+    cut_off = dataclasses.replace(BLUE, groups={Colour.BLUE: ACTIVE, Colour.GREEN: dataclasses.replace(idle, digest=A)})
+    left = [Do.ADOPT, Do.FLIP, Do.FOLLOW, Do.BAKE, Do.SHRINK]
+    assert [step.do for step in again(cut_off, 600).steps] == left
+
+
+def test_an_image_whose_deployment_did_not_end_well_is_deployed_again() -> None:
+    unsure = dataclasses.replace(ACTIVE, digest=None)
+    observed = dataclasses.replace(BLUE, groups={Colour.BLUE: unsure, Colour.GREEN: NONE})
+    assert Do.DEPLOY in steps(observed, A)
+    with pytest.raises(Refused, match="^the last deployment to blue did not end well"):
+        again(observed, 600)
+
+
 def test_one_goes_back_as_long_as_the_colour_of_before_has_instances() -> None:
     idle = dataclasses.replace(ACTIVE, takes_traffic=False)
-    both = Observed(Colour.GREEN, {Colour.GREEN: ACTIVE, Colour.BLUE: idle}, None, Sent(B, Colour.GREEN))
+    both = Observed(Colour.GREEN, {Colour.GREEN: ACTIVE, Colour.BLUE: idle}, None, None)
     planned = back(both)
-    assert (planned.new, [step.do for step in planned.steps]) == (Colour.BLUE, [Do.FLIP, Do.FOLLOW, Do.ADOPT])
+    assert (planned.new, [step.do for step in planned.steps]) == (Colour.BLUE, [Do.FLIP, Do.FOLLOW])
     with pytest.raises(Refused, match="^green has no instances any more"):
         back(BLUE)
     with pytest.raises(Refused, match="^nothing was deployed yet"):

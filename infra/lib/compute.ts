@@ -64,8 +64,10 @@ export class Compute extends Stack {
       targetType: elb.TargetType.INSTANCE,
       // A service drains for 25 s, and its container is stopped after 45.
       deregistrationDelay: Duration.seconds(contract.drain_seconds + 5),
+      // Alive, not ready: the group ends what this finds unhealthy. Not ready are all of them at once, when DynamoDB is away
+      // for a moment. No instance gets traffic before the validation of its deployment has found it ready.
       healthCheck: {
-        path: contract.health.ready,
+        path: contract.health.alive,
         healthyHttpCodes: '200',
         interval: Duration.seconds(10),
         timeout: Duration.seconds(5),

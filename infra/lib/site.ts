@@ -17,6 +17,11 @@ export interface Site {
   readonly telnyx_public_keys: readonly string[];
   /** Countries whose numbers get messages (ISO 3166-1 alpha-2). */
   readonly sms_countries: readonly string[];
+  /** Segments a second that the account may send, and that the sender may. */
+  readonly sms_account_rate?: number;
+  readonly sms_sender_rate?: number;
+  /** Segments a day (UTC) after which nothing is sent until the next. */
+  readonly sms_daily_segments?: number;
   /** How tables are paid for: by request up to a maximum, or by reserved capacity that follows the load. */
   readonly capacity: 'on-demand' | 'provisioned';
 }
@@ -32,6 +37,12 @@ const list =
   (value) =>
     Array.isArray(value) && value.length > 0 && value.length <= most && value.every(rule);
 
+const rate: Rule = (value) => typeof value === 'number' && value > 0;
+const optional =
+  (rule: Rule): Rule =>
+  (value) =>
+    value === undefined || rule(value);
+
 const RULES: Record<keyof Site, readonly [Rule, string]> = {
   domain: [text(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/), 'a host name in lower case'],
   repository: [text(/^[A-Za-z0-9-]+\/[A-Za-z0-9._-]+$/), 'owner/name on GitHub'],
@@ -39,6 +50,9 @@ const RULES: Record<keyof Site, readonly [Rule, string]> = {
   telnyx_from: [text(/^\+[1-9][0-9]{6,14}$/), 'a telephone number such as +15125550100'],
   telnyx_public_keys: [list(2, text(/^[A-Za-z0-9+/]{43}=$/)), 'one or two keys of 32 bytes in base64'],
   sms_countries: [list(250, text(/^[A-Z]{2}$/)), 'a list of codes of two capital letters'],
+  sms_account_rate: [optional(rate), 'a number above 0'],
+  sms_sender_rate: [optional(rate), 'a number above 0'],
+  sms_daily_segments: [optional((value) => Number.isSafeInteger(value) && (value as number) >= 0), 'a whole number'],
   capacity: [text(/^(on-demand|provisioned)$/), 'on-demand or provisioned'],
 };
 

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import { contract, type Grant, type Resource as On } from '../lib/contract.ts';
+import type { Site } from '../lib/site.ts';
 import { all, type Resource, templates } from './stacks.ts';
 
 const of = templates('production');
@@ -47,6 +48,15 @@ test('the active colour has two to six instances a zone and takes traffic, the o
     2,
   );
   assert.equal(tracked.filter((one) => one.CustomizedMetricSpecification?.MetricName === 'mem_used_percent').length, 2);
+});
+
+test('instances have the tags by which a deployment knows what it replaces', () => {
+  for (const [index, colour] of ['blue', 'green'].entries()) {
+    const tags: any[] = all(of, 'AWS::AutoScaling::AutoScalingGroup')[index]!.Properties.Tags;
+    const launched = new Map(tags.filter((tag) => tag.PropagateAtLaunch).map((tag) => [tag.Key, tag.Value]));
+    assert.equal(launched.get('fieldfuze:stage'), 'production');
+    assert.equal(launched.get('fieldfuze:colour'), colour);
+  }
 });
 
 test('no deployment group is in a template: CloudFormation refuses one that is blue/green', () => {
@@ -166,6 +176,34 @@ test('what an instance runs at its first start is a sound script', () => {
   assert.match(script, /^#!\/bin\/bash\nset -euo pipefail\n/);
   const { status, stdout } = spawnSync('shellcheck', ['--severity=warning', '-'], { input: script, encoding: 'utf8' });
   assert.equal(status, 0, stdout);
+});
+
+test('the bundle of what runs is there however long ago it was deployed', () => {
+  const bundles = all(of, 'AWS::S3::Bucket').find((one) => /-bundles-/.test(JSON.stringify(one.Properties.BucketName)));
+  const rules: any[] = bundles!.Properties.LifecycleConfiguration.Rules;
+  assert.equal(rules.length, 1);
+  assert.equal(rules[0].ExpirationInDays, undefined);
+});
+
+test('what the hooks and units call is installed', () => {
+  const data = all(of, 'AWS::EC2::LaunchTemplate')[0]!.Properties.LaunchTemplateData.UserData['Fn::Base64'];
+  const [, installed] = /^dnf install --assumeyes (.*)$/m.exec(rendered(data)) ?? [];
+  for (const name of ['docker', 'logrotate']) assert.ok(installed!.split(' ').includes(name), installed);
+});
+
+test('what the site says of text messages is told, and nothing where the code has its own figures', () => {
+  const variables = (change: Partial<Site>): string[] => {
+    const [template] = all(templates('production', change), 'AWS::EC2::LaunchTemplate');
+    const script: string = rendered(template!.Properties.LaunchTemplateData.UserData['Fn::Base64']);
+    return [...script.matchAll(/^FIELDFUZE_SMS_.*$/gm)].map(([line]) => line);
+  };
+  assert.deepEqual(variables({}), ['FIELDFUZE_SMS_COUNTRIES=US,CA']);
+  assert.deepEqual(variables({ sms_account_rate: 10, sms_sender_rate: 0.1, sms_daily_segments: 500 }), [
+    'FIELDFUZE_SMS_COUNTRIES=US,CA',
+    'FIELDFUZE_SMS_ACCOUNT_RATE=10',
+    'FIELDFUZE_SMS_SENDER_RATE=0.1',
+    'FIELDFUZE_SMS_DAILY_SEGMENTS=500',
+  ]);
 });
 
 test('the services are told where they listen, and nothing secret', () => {

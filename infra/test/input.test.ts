@@ -47,6 +47,16 @@ const WRONG: readonly [string, () => Record<string, string>, RegExp][] = [
     /: sms_countries must be a list/,
   ],
   [
+    'a rate that is none',
+    () => ({ stage: 'staging', site: site({ sms_sender_rate: '20' }) }),
+    /: sms_sender_rate must be a number above 0\n$/,
+  ],
+  [
+    'half a segment a day',
+    () => ({ stage: 'staging', site: site({ sms_daily_segments: 0.5 }) }),
+    /: sms_daily_segments must be a whole number\n$/,
+  ],
+  [
     'a setting that nobody knows',
     () => ({ stage: 'staging', site: site({ colour: 'blue' }) }),
     /: colour is no setting\n$/,

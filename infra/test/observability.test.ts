@@ -56,6 +56,22 @@ test('every table, lane and service behind the load balancer has its alarms', ()
   );
 });
 
+test('the disk alarm asks for what the agent says of both colours', () => {
+  const alarm = alarms.find((alarm) => alarm.AlarmName === 'fieldfuze-production-disk-filling');
+  const asked = alarm!.Metrics.flatMap((metric: any) => (metric.MetricStat ? [metric.MetricStat.Metric] : []));
+  const { metrics } = JSON.parse(agentSettings(stageOf('production')));
+  assert.deepEqual(metrics.aggregation_dimensions, [['AutoScalingGroupName']]);
+  assert.deepEqual(metrics.metrics_collected.disk.measurement, ['used_percent']);
+  for (const metric of asked) {
+    assert.deepEqual([metric.Namespace, metric.MetricName], [metrics.namespace, 'disk_used_percent']);
+    assert.deepEqual(
+      metric.Dimensions.map((dimension: any) => dimension.Name),
+      ['AutoScalingGroupName'],
+    );
+  }
+  assert.equal(asked.length, 2);
+});
+
 test('one alarm rolls a deployment back', () => {
   const [composite] = all(of, 'AWS::CloudWatch::CompositeAlarm');
   assert.equal(composite!.Properties.AlarmName, 'fieldfuze-production-rollback');

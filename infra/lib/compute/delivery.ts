@@ -44,7 +44,8 @@ export function delivery(stack: Stack, { stage, site, instanceRole }: DeliveryPr
     blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
     versioned: true,
-    lifecycleRules: [{ noncurrentVersionExpiration: Duration.days(30), expiration: Duration.days(180) }],
+    // A bundle is some kilobytes, and scaling asks for that of the image that runs, however long ago it was deployed.
+    lifecycleRules: [{ noncurrentVersionExpiration: Duration.days(30) }],
     removalPolicy: RemovalPolicy.RETAIN,
   });
   acknowledge(
@@ -127,6 +128,9 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
     role.addToPolicy(new iam.PolicyStatement({ sid, actions, resources }));
   };
   allow('Bundles', ['s3:PutObject'], [bundles.arnForObjects('*')]);
+  // By it a run of the deploy script keeps others out. Without the list S3 does not say that it is not there yet.
+  allow('Lock', ['s3:GetObject'], [bundles.arnForObjects('deployment.json')]);
+  allow('LockIsMissing', ['s3:ListBucket'], [bundles.bucketArn]);
   allow(
     'Deployments',
     [
@@ -137,7 +141,7 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
       'UpdateDeploymentGroup',
       'GetDeploymentGroup',
     ].map((action) => `codedeploy:${action}`),
-    [of('codedeploy', 'deploymentgroup', `${name}/${name}`)],
+    COLOURS.map((colour) => of('codedeploy', 'deploymentgroup', `${name}/${groupName(stage, colour)}`)),
   );
   allow(
     'Revisions',
@@ -165,6 +169,7 @@ function pipelineRole(stack: Stack, { stage, site, repository, bundles, service 
       'autoscaling:DescribeAutoScalingGroups',
       'autoscaling:DescribeLoadBalancerTargetGroups',
       'elasticloadbalancing:DescribeTargetGroups',
+      'elasticloadbalancing:DescribeTargetHealth',
       'cloudwatch:DescribeAlarms',
     ],
     ['*'],

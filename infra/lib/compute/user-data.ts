@@ -1,4 +1,4 @@
-// What an instance does at its first start: installs three packages and writes down what its services are told.
+// What an instance does at its first start: installs what the deployments need and writes down what its services are told.
 // The services themselves come with CodeDeploy, also onto instances that scaling adds later.
 
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
@@ -33,6 +33,10 @@ export function environment(stack: Stack, { stage, site }: Omit<UserDataProps, '
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
     FIELDFUZE_EMF_NAMESPACE: namespaceOf(stage),
     FIELDFUZE_SMS_COUNTRIES: site.sms_countries.join(','),
+    // What the site does not say is as the code has it.
+    ...(site.sms_account_rate !== undefined && { FIELDFUZE_SMS_ACCOUNT_RATE: `${site.sms_account_rate}` }),
+    ...(site.sms_sender_rate !== undefined && { FIELDFUZE_SMS_SENDER_RATE: `${site.sms_sender_rate}` }),
+    ...(site.sms_daily_segments !== undefined && { FIELDFUZE_SMS_DAILY_SEGMENTS: `${site.sms_daily_segments}` }),
     ...Object.fromEntries(
       contract.services.map(({ name, port }) => [
         `FIELDFUZE_${name.toUpperCase().replace('-', '_')}_LISTEN`,
@@ -54,7 +58,7 @@ export function userData(stack: Stack, props: UserDataProps): ec2.UserData {
   const commands = ec2.UserData.forLinux({ shebang: '#!/bin/bash' });
   commands.addCommands(
     'set -euo pipefail',
-    'dnf install --assumeyes docker ruby wget amazon-cloudwatch-agent',
+    'dnf install --assumeyes docker ruby wget logrotate amazon-cloudwatch-agent',
     'install --directory --mode 0755 /etc/fieldfuze /var/log/fieldfuze',
     `cat > /etc/fieldfuze/environment <<'END'\n${lines.join('\n')}\nEND`,
     `cat > /etc/fieldfuze/instance <<'END'\nAWS_REGION=${stack.region}\nREPOSITORY=${repository.repositoryUri}\nTELNYX_KEY_ID=${secretNames(stage).telnyxKey}\nEND`,

@@ -45,6 +45,9 @@ const OLDEST_SECONDS = { 'notify-code': 30, 'notify-transactional': 300, 'notify
 /** How far the read models may be behind, in seconds: a hand-over takes one, a projector that was killed eleven. */
 const LATE_SECONDS = 30;
 
+/** Of 20 GB: two images and a day of logs leave more than half of it free. */
+const DISK_PERCENT = 80;
+
 /** At 5 s requests are refused. */
 const RIGHTS_OLD_SECONDS = 5;
 
@@ -82,6 +85,7 @@ function rules(props: AlarmsProps): Rule[] {
     ...ofMessages(props),
     ...ofQueues(props),
     ...ofTables(props),
+    ofDisks(props),
   ];
 }
 
@@ -213,7 +217,7 @@ function ofRequests({ compute, edge }: AlarmsProps): Rule[] {
       },
       {
         name: `${name}-unhealthy`,
-        description: `Users notice nothing yet: an instance's ${name} is not ready, the others carry its load`,
+        description: `Users notice nothing yet: an instance's ${name} does not answer, the others carry its load`,
         metric: metric('UnHealthyHostCount', 'Maximum'),
         threshold: 1,
         minutes: 5,
@@ -293,6 +297,32 @@ function ofTables({ data }: AlarmsProps): Rule[] {
       minutes: 3,
     };
   });
+}
+
+/** The fullest disk of both colours: the idle one has no figures. */
+function ofDisks({ compute }: AlarmsProps): Rule {
+  const fullest = [...compute.groups].map(([colour, group]) => [
+    colour,
+    new cloudwatch.Metric({
+      namespace: 'CWAgent',
+      metricName: 'disk_used_percent',
+      statistic: 'Maximum',
+      period: MINUTE,
+      dimensionsMap: { AutoScalingGroupName: group.autoScalingGroupName },
+    }),
+  ]);
+  return {
+    name: 'disk-filling',
+    description: 'Users notice nothing yet: the disk of an instance fills, and its services fail once it is full',
+    metric: new cloudwatch.MathExpression({
+      label: 'percent',
+      expression: 'MAX([FILL(blue, 0), FILL(green, 0)])',
+      usingMetrics: Object.fromEntries(fullest) as Record<string, cloudwatch.Metric>,
+      period: MINUTE,
+    }),
+    threshold: DISK_PERCENT,
+    minutes: 5,
+  };
 }
 
 /** One alarm that CodeDeploy looks at: it rolls back when any of {@link ROLLS_BACK} rings. */
