@@ -97,7 +97,7 @@ mod tests {
             "ada.lovelace@analytical.example",
             "FieldFuzeFieldFuze",
             "password1",
-            "ada.love",
+            "adalove1",
         ] {
             let refusal = check_guessable(guessed, &ada).expect_err(guessed);
             assert_eq!(refusal.code, "password-too-guessable");
