@@ -55,6 +55,16 @@ impl Change<'_> {
         let executed = self.state.context.roles.execute(id.into(), intent, self).await;
         executed.map_err(|error| command::problem(error, name_taken))
     }
+
+    /// Whoever has the role, be it the caller, may have it without an end: then they have what is new for ever.
+    fn covers_what_is_new(&self, before: &RoleState, after: &RoleState) -> Result<(), Problem> {
+        let new = after.permissions.0.iter().filter(|permission| !before.permissions.allow(permission.as_str()));
+        let new = Permissions(new.cloned().collect());
+        if new.0.is_empty() && after.level <= before.level {
+            return Ok(());
+        }
+        self.authority.covers_until(after.level, &new, None)
+    }
 }
 
 impl Command<Role> for Change<'_> {
@@ -79,6 +89,9 @@ impl Command<Role> for Change<'_> {
     fn beside(&self, draft: &Draft<Role>) -> Result<Companions, Self::Refusal> {
         let Some(after) = &draft.after().state else { return Ok(Companions::new()) };
         self.authority.covers(after.level, &after.permissions).map_err(Refused::with)?;
+        if let Some(before) = &draft.before().state {
+            self.covers_what_is_new(before, after).map_err(Refused::with)?;
+        }
         Ok(vec![self.state.context.rights.role_action(after).map_err(Refused::with)?])
     }
 }

@@ -35,7 +35,7 @@ use platform::{
 };
 
 use crate::{
-    auth::authority::require_not_above,
+    auth::authority::require_may,
     command::{self, Ask, Refused, answer, nothing_taken},
     conditions::Conditions,
     state::AppState,
@@ -75,7 +75,8 @@ pub async fn whole(
     Ok(answer(status, id.into(), executed, body))
 }
 
-/// A change of a user by a caller who must not stand below them.
+/// A change of a user by a caller who must not stand below them, nor have less than they when it could hand the account
+/// over.
 pub struct Change<'a> {
     /// The handlers' state.
     pub state: &'a AppState,
@@ -123,7 +124,7 @@ impl Command<User> for Change<'_> {
 
     async fn authorise(&self, folded: &Folded<Option<UserState>>) -> Result<(), Self::Refusal> {
         match &folded.state {
-            Some(user) => require_not_above(self.state, self.caller, user).await.map_err(Refused::with),
+            Some(user) => require_may(self.state, self.caller, user, &self.wish).await.map_err(Refused::with),
             None => Ok(()),
         }
     }

@@ -97,20 +97,26 @@ impl KnownRights {
         granted
     }
 
-    /// How high somebody with these assignments stands at `now`. A role that is not known could be the highest.
+    /// How high somebody with these assignments stands at `now`, wherever they hold: whoever is high in one place is above
+    /// those who are low in all. A role that is not known could be the highest.
     pub fn rank_of(&self, assignments: &[Assignment], now: DateTime<Utc>) -> Option<Level> {
-        let counting = assignments.iter().filter(|assignment| assignment.counts_at(now));
-        let level = |assignment: &Assignment| match self.0.roles.get(&assignment.role_id) {
+        let holding = assignments.iter().filter(|assignment| assignment.holds_at(now));
+        let level = |assignment: &Assignment| match self.role(assignment.role_id) {
             Some(role) if role.permissions.0.is_empty() => None,
             Some(role) => Some(role.level),
             None => Some(Level::MAX),
         };
-        counting.filter_map(level).max()
+        holding.filter_map(level).max()
+    }
+
+    /// What a role grants, if it is known.
+    pub fn role(&self, role: RoleId) -> Option<&RoleRights> {
+        self.0.roles.get(&role)
     }
 
     /// The name of a role, if it is known.
     pub fn name_of(&self, role: RoleId) -> Option<&RoleName> {
-        self.0.roles.get(&role).map(|role| &role.name)
+        self.role(role).map(|role| &role.name)
     }
 }
 

@@ -201,11 +201,13 @@ def before_call(context, case, kwargs):
 
 
 def set_passwords(case):
-    """No schema says what is easily guessed, what is a hash, and that one has either a password or a hash of one."""
+    """No schema says what is easily guessed, what is a hash, that one has either a password or a hash of one, and that a
+    new password is another one."""
     body = case.body if isinstance(case.body, dict) else {}
-    for name in ("password", "new_password"):
-        if isinstance(body.get(name), str) and {"password": 15, "new_password": 8}[name] <= len(body[name]) <= 128:
-            body[name] = "wind 7 over the grey harbour"
+    good = {"password": (15, "wind 7 over the grey harbour"), "new_password": (8, "rain 8 under the yellow bridge")}
+    for name, (shortest, password) in good.items():
+        if isinstance(body.get(name), str) and shortest <= len(body[name]) <= 128:
+            body[name] = password
     if isinstance(body.get("password_hash"), str) and HASH.fullmatch(body["password_hash"]):
         body["password_hash"] = KNOWN_HASH
         if body.get("password") is not None:

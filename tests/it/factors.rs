@@ -64,6 +64,15 @@ impl Person {
         timeout(SOON, looking).await.expect("the code is sent")
     }
 
+    /// The client as it is once its sign-in is no longer recent.
+    async fn stale(&self, client: &Client) -> Client {
+        let payload = client.token().split('.').nth(1).unwrap();
+        let mut claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        claims.auth_time -= RECENT + 1;
+        let signer = Signer::new(context(&self.world.settings()).await.token_keys.clone());
+        client.with_token(&signer.sign(&claims).unwrap())
+    }
+
     async fn remove(&self, factor: &str) -> Answer {
         send(self.client.request(Method::DELETE, &format!("/v1/auth/mfa/{factor}"))).await
     }
@@ -187,11 +196,7 @@ async fn only_a_recent_sign_in_changes_factors_and_addresses_and_an_administrato
     let seed = person.client.post("/v1/auth/mfa/totp", &json!({})).await.expect(200).text("secret");
     person.confirm("totp", &shown(&seed, 0)).await.expect(200);
 
-    let payload = person.client.token().split('.').nth(1).unwrap().to_owned();
-    let mut claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
-    claims.auth_time -= RECENT + 1;
-    let signer = Signer::new(context(&person.world.settings()).await.token_keys.clone());
-    let stale = person.client.with_token(&signer.sign(&claims).unwrap());
+    let stale = person.stale(&person.client).await;
     for (method, path) in [
         (Method::POST, "/v1/auth/mfa/totp"),
         (Method::DELETE, "/v1/auth/mfa/totp"),
@@ -220,6 +225,15 @@ async fn only_a_recent_sign_in_changes_factors_and_addresses_and_an_administrato
 
     let path = format!("/v1/users/{}/factors", person.id);
     client.delete(&path, "*").await.expect(403);
+    let stale = person.stale(&person.world.api).await;
+    refused(stale.delete(&path, "*").await, 401, "step-up-required");
+    let user = format!("/v1/users/{}", person.id);
+    for change in [json!({ "email": "new@example.com" }), json!({ "phone": phone(2) })] {
+        let answer = stale.patch(&user, "*", &change).await;
+        assert!(answer.header("www-authenticate").contains("max_age=600"));
+        refused(answer, 401, "step-up-required");
+    }
+    stale.patch(&user, "*", &json!({ "last_name": "King" })).await.expect(200);
     person.world.api.delete(&path, "*").await.expect(200);
     client.get_until("/v1/me", |answer| answer.status == 401).await;
     person.login(None).await.expect(200);

@@ -13,6 +13,7 @@ mod cost;
 mod crash;
 mod deployed;
 mod erase;
+mod escalation;
 mod explain;
 mod factors;
 mod faults;

@@ -1,8 +1,9 @@
 //! Passwords: what may be set, how one is changed, and hashes of other systems.
 
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
-use crate::support::{Answer, Client, PASSWORD, TestWorld, engine, new_user};
+use crate::support::{ASK_EVERY, Answer, Client, PASSWORD, SOON, TestWorld, engine, new_user, phone};
 
 const ANOTHER: &str = "wind 7 over the grey harbour";
 
@@ -58,6 +59,7 @@ async fn a_changed_password_ends_every_session_but_the_new_one() {
     refused(&change("correct horse battery stable", ANOTHER).await, "/current_password", "wrong-password");
     refused(&change(PASSWORD, "too short").await, "/new_password", "password-too-short");
     refused(&change(PASSWORD, "person1person1person1").await, "/new_password", "password-too-guessable");
+    refused(&change(PASSWORD, PASSWORD).await, "/new_password", "password-unchanged");
     let changed = change(PASSWORD, ANOTHER).await.expect(200);
 
     api.post("/v1/auth/refresh", &json!({ "refresh_token": first })).await.expect(401);
@@ -67,6 +69,49 @@ async fn a_changed_password_ends_every_session_but_the_new_one() {
     let third = api.with_token(&changed.text("access_token"));
     third.get("/v1/me").await.expect(200);
     api.post("/v1/auth/refresh", &json!({ "refresh_token": changed.text("refresh_token") })).await.expect(200);
+    world.world.stop().await;
+}
+
+/// The code of the message that brings one to a new user's telephone.
+async fn code(world: &TestWorld, number: u32) -> String {
+    let looking = async {
+        loop {
+            for message in world.messages_to(&phone(number)).await {
+                let text = message["text"].as_str().unwrap();
+                let mut words = text.split(|letter: char| !letter.is_ascii_digit());
+                if let Some(code) = words.find(|word| word.len() == 8) {
+                    return code.to_owned();
+                }
+            }
+            sleep(ASK_EVERY).await;
+        }
+    };
+    timeout(SOON, looking).await.expect("the code is sent")
+}
+
+#[tokio::test]
+async fn whoever_has_to_change_their_password_does_not_keep_it() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let id = api.post("/v1/users", &user(1, "password", PASSWORD)).await.expect(201).text("id");
+    api.post(&format!("/v1/users/{id}/require-password-change"), &json!({})).await.expect(200);
+    assert_eq!(login(api, 1, PASSWORD).await.expect(403).body["code"], "password-change-required");
+    let sign_in = async |new: &str| {
+        let request = json!({ "identifier": "person1", "password": PASSWORD, "new_password": new });
+        api.post("/v1/auth/login", &request).await
+    };
+    refused(&sign_in(PASSWORD).await, "/new_password", "password-unchanged");
+
+    // A code is no way around it, and still good after that.
+    api.post("/v1/auth/password-reset", &json!({ "identifier": "person1" })).await.expect(202);
+    let code = code(&world, 1).await;
+    let confirm = async |new: &str| {
+        let request = json!({ "identifier": "person1", "code": code, "new_password": new });
+        api.post("/v1/auth/password-reset/confirm", &request).await
+    };
+    refused(&confirm(PASSWORD).await, "/new_password", "password-unchanged");
+    confirm(ANOTHER).await.expect(204);
+    login(api, 1, ANOTHER).await.expect(200);
     world.world.stop().await;
 }
 

@@ -79,7 +79,7 @@ pub async fn accept(
         sleep_until(refused_at).await;
         return Err(invalid_code());
     };
-    let setting = SettingPassword::of(&state, UserCommand::AcceptInvitation, &user).by(shown);
+    let setting = SettingPassword::by(shown, &state, UserCommand::AcceptInvitation, &user);
     let user = setting.set(password, "/password").await?;
     start(&state, &user, client, Shown::Now(None)).await.map(Json)
 }

@@ -1,7 +1,6 @@
 //! `POST /v1/auth/login`
 
 use axum::{Json, extract::State, http::StatusCode};
-use events::user::UserCommand;
 use platform::{
     http::{
         Problem,
@@ -105,7 +104,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
         fields.optional("/new_password", request.new_password, |new| check_length_beside_a_factor(&new).map(|()| new));
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
-    let enough_alone = check_length(&password).is_ok();
+    let (enough_alone, old) = (check_length(&password).is_ok(), password.clone());
     let (user, attempt) = admitted(state, tally, &client, &identifier, password).await?;
     let beginning = async {
         let used = match code {
@@ -116,9 +115,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
             }
         };
         let user = match new {
-            Some(new) => {
-                SettingPassword::of(state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?
-            }
+            Some(new) => SettingPassword::instead_of(old, state, &user).set(new, "/new_password").await?,
             None if user.password_change_required => return Err(password_change_required()),
             // It was set when there was a second factor, or by another system.
             None if user.factors.is_empty() && !enough_alone => return Err(password_change_required()),

@@ -1,7 +1,6 @@
 //! `POST /v1/auth/password`
 
 use axum::{Json, extract::State};
-use events::user::UserCommand;
 use platform::http::{
     Problem,
     auth::Caller,
@@ -84,7 +83,7 @@ pub async fn change_password(
     let id = caller.user();
     let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
     let stored = state.credentials.password_hash(id).await?;
-    let verified = match state.passwords.verify(current, stored).await {
+    let verified = match state.passwords.verify(current.clone(), stored).await {
         Ok(verified) => verified,
         Err(error) => {
             attempt.not_made().await;
@@ -96,8 +95,7 @@ pub async fn change_password(
         return Err(Problem::invalid(Vec::new()).error("/current_password", "wrong-password", wrong));
     }
     attempt.succeeded().await;
-    let setting = SettingPassword::of(&state, UserCommand::ChangePassword, &user);
-    let user = setting.set(new, "/new_password").await?;
+    let user = SettingPassword::instead_of(current, &state, &user).set(new, "/new_password").await?;
     // Who shows a password alone has not signed in again.
     start(&state, &user, client, Shown::At(caller.claims.auth_time)).await.map(Json)
 }

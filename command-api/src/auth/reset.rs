@@ -126,6 +126,6 @@ pub async fn confirm(
         sleep_until(refused_at).await;
         return Err(invalid_code());
     };
-    SettingPassword::of(&state, UserCommand::ChangePassword, &user).by(shown).set(new, "/new_password").await?;
+    SettingPassword::by(shown, &state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?;
     Ok(StatusCode::NO_CONTENT)
 }

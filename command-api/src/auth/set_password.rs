@@ -11,13 +11,13 @@ use platform::{
     http::Problem,
     store::{Command, Companions, Draft, ExecuteError, Folded, Intent},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{code::invalid_code, first_factor::overloaded};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},
-    passwords::check_length,
+    passwords::{Verified, check_length},
     state::AppState,
 };
 
@@ -27,31 +27,44 @@ pub(super) struct SettingPassword<'a> {
     state: &'a AppState,
     wish: UserCommand,
     user: &'a UserState,
+    old: Option<SecretString>,
     shown: Option<ShownCode>,
 }
 
 impl<'a> SettingPassword<'a> {
-    /// By `wish`, as somebody may who has shown the old password.
-    pub(super) fn of(state: &'a AppState, wish: UserCommand, user: &'a UserState) -> Self {
-        Self { state, wish, user, shown: None }
+    /// Another one than `old`, which was shown.
+    pub(super) fn instead_of(old: SecretString, state: &'a AppState, user: &'a UserState) -> Self {
+        Self { state, wish: UserCommand::ChangePassword, user, old: Some(old), shown: None }
     }
 
-    /// By a code, which is used up.
-    pub(super) fn by(self, shown: ShownCode) -> Self {
-        Self { shown: Some(shown), ..self }
+    /// By `wish` and a code, which is used up.
+    pub(super) fn by(shown: ShownCode, state: &'a AppState, wish: UserCommand, user: &'a UserState) -> Self {
+        Self { state, wish, user, old: None, shown: Some(shown) }
     }
 
     /// Sets it, ends all sessions, and gives the user as they are then.
     ///
     /// # Errors
-    /// 422 at `pointer` when it is easily guessed, or too short for whoever has no second factor; 401 when what was shown is worth nothing any more; 409; 503.
+    /// 422 at `pointer` when it is easily guessed, too short for whoever has no second factor, or the old one; 401 when what was shown is worth nothing any more; 409; 503.
     pub(super) async fn set(self, password: SecretString, pointer: &str) -> Result<UserState, Problem> {
-        let Self { state, wish, user, shown } = self;
+        let Self { state, wish, user, old, shown } = self;
         let alone = check_length(&password).map_err(|invalid| refused(pointer, invalid));
         if user.factors.is_empty() {
             alone.clone()?;
         }
         judge(state, &password, pointer, &words(user)).await?;
+        let unchanged = match old {
+            Some(old) => old.expose_secret() == password.expose_secret(),
+            None if user.password_change_required => {
+                let stored = state.credentials.password_hash(user.id).await?;
+                state.passwords.verify(password.clone(), stored).await.map_err(overloaded)? != Verified::No
+            }
+            None => false,
+        };
+        if unchanged {
+            let message = "must not be the password of before".to_owned();
+            return Err(refused(pointer, Invalid { code: "password-unchanged", message }));
+        }
         let hash = state.passwords.hash(password).await.map_err(overloaded)?;
         let intent = Intent::of(metadata(Actor::User(user.id), None));
         let setting = Setting { state, wish, hash, alone, since: user.sessions_since, shown };

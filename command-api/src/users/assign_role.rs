@@ -52,7 +52,8 @@ impl KnownFields for Terms {
 
 /// Give a user a role.
 ///
-/// Given again, it is given on the new terms. Nobody gives a role above their own level or with a permission they lack.
+/// Given again, it is given on the new terms. Nobody gives a role above their own level or with a permission they lack, nor
+/// for longer than they have what it grants.
 #[utoipa::path(
     put, path = "/v1/users/{id}/roles/{role_id}", tag = "users", operation_id = "assign_role",
     security(("bearer" = [])),
@@ -78,7 +79,7 @@ pub async fn assign_role(
     caller.require(Permission::ROLES_ASSIGN)?;
     let (terms, reason) = parse(request, role_id, state.context.clock.now())?;
     let role = state.context.roles.load(role_id.into()).await?.state.ok_or_else(Problem::not_found)?;
-    Authority::of(&state, &caller).await?.covers(role.level, &role.permissions)?;
+    Authority::of(&state, &caller).await?.covers_until(role.level, &role.permissions, terms.expires_at)?;
 
     let fingerprint = (id, role_id, &terms.scope, terms.expires_at, &reason);
     let ask = Ask { operation: "assign role", actor: caller.actor(), reason: reason.clone() };

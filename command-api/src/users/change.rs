@@ -67,7 +67,8 @@ impl KnownFields for ChangeUser {
 /// Change a user's profile.
 ///
 /// A message that is waiting already goes to the telephone number that they have when it is sent. A new telephone is no
-/// second factor any more. One's own address and telephone take a sign-in of the last 10 minutes.
+/// second factor any more. Another address or telephone takes a sign-in of the last 10 minutes. Address, telephone and user
+/// name hand an account over: nobody changes them for somebody whose roles grant what they themselves lack.
 #[utoipa::path(
     patch, path = "/v1/users/{id}", tag = "users", operation_id = "change_user",
     security(("bearer" = [])),
@@ -95,7 +96,7 @@ pub async fn change(
     apply(&state, &caller, id, &intent, wish).await
 }
 
-/// Changes a profile. Where a message reaches the caller themselves is what a stolen token would change first.
+/// Changes a profile. Where messages reach somebody is what a stolen token would change first.
 pub(super) async fn apply(
     state: &AppState,
     caller: &Caller,
@@ -103,7 +104,7 @@ pub(super) async fn apply(
     intent: &Intent,
     wish: ChangeProfile,
 ) -> Result<Response, Problem> {
-    if id == caller.user() && (wish.email.is_some() || wish.phone.is_some()) {
+    if wish.email.is_some() || wish.phone.is_some() {
         require_recent(state, caller)?;
     }
     let command = UserCommand::ChangeProfile(wish.clone());

@@ -23,7 +23,7 @@ use crate::{
 
 /// Invite a user again.
 ///
-/// The code of the last invitation is worth nothing then.
+/// The code of the last invitation is worth nothing then. It takes everything that the user's roles grant.
 #[utoipa::path(
     post, path = "/v1/users/{id}/invite", tag = "users", operation_id = "invite_user",
     security(("bearer" = [])),

@@ -12,6 +12,7 @@ use platform::http::{
 
 use super::{Change, always};
 use crate::{
+    auth::recent::require_recent,
     conditions::{Conditions, DryRun, IfMatchAllowed, Repeatable},
     reason::MaybeReason,
     state::AppState,
@@ -19,7 +20,8 @@ use crate::{
 
 /// Remove all second factors of a user.
 ///
-/// For whoever has lost them. All of their sessions end; their password alone is enough for the next sign-in.
+/// For whoever has lost them. All of their sessions end; their password alone is enough for the next sign-in. It takes a
+/// sign-in of the last 10 minutes, and everything that the user's roles grant.
 #[utoipa::path(
     delete, path = "/v1/users/{id}/factors", tag = "users", operation_id = "remove_factors",
     security(("bearer" = [])),
@@ -39,6 +41,7 @@ pub async fn remove_factors(
     OptionalBody(request): OptionalBody<MaybeReason>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
+    require_recent(&state, &caller)?;
     let reason = request.parse()?;
     let change = Change { state: &state, caller: &caller, wish: UserCommand::RemoveFactors, narrows: always };
     change.answer("remove all second factors of a user", id, &conditions, reason).await

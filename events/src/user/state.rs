@@ -103,6 +103,11 @@ impl Assignment {
     pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
+
+    /// Whether it ends no earlier than something that ends at `end`, or never when that is absent.
+    pub fn lasts_until(&self, end: Option<DateTime<Utc>>) -> bool {
+        self.expires_at.is_none_or(|own| end.is_some_and(|end| end <= own))
+    }
 }
 
 /// A user as folded from the history. It is the decider's state and the row of the read model.
