@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     clock::Clock,
     positions::{self, Position},
-    store::{StoreError, unavailable},
+    store::{ON_ITS_WAY, StoreError, unavailable},
     tables::{EVENTS, LEASES, Names, PARKED},
 };
 
@@ -27,9 +27,13 @@ pub const PROJECTION_LAG: HeaderName = HeaderName::from_static("projection-lag")
 /// How often the leases are read.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How much later than its own `recorded_at` a commit may come into the log: its write with all its tries takes at most
-/// 8 s, and the clocks of two machines are less than the rest apart.
-const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(10);
+/// How far the clocks of two of our machines, or of one and DynamoDB, are apart at most. Amazon's time service
+/// keeps them within milliseconds.
+const CLOCKS_APART: Duration = Duration::from_secs(2);
+
+/// How far behind the slowest shard everything is known to be in the log: what was recorded before may still have been on
+/// its way when the shard's last record was read.
+const MARGIN: Duration = ON_ITS_WAY.saturating_add(CLOCKS_APART);
 
 /// How old a record of the table's stream can be at most: `DynamoDB` keeps them for so long.
 const OLDEST_RECORD: TimeDelta = TimeDelta::hours(24);
@@ -94,7 +98,7 @@ impl Lag {
     /// A stream is parked before its shard goes on, so what was not parked after the leases were read is not behind them.
     async fn read(&self) -> Result<Known, StoreError> {
         let Some(slowest) = self.slowest_shard().await? else { return Ok(Known::default()) };
-        let mut complete_until = slowest - ON_ITS_WAY;
+        let mut complete_until = slowest - MARGIN;
         let scan = self.client.scan().table_name(&self.parked).consistent_read(true);
         let mut parked = scan.into_paginator().items().send();
         while let Some(item) = parked.next().await {

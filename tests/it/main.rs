@@ -23,6 +23,7 @@ mod history;
 mod import;
 mod keys;
 mod kms;
+mod late;
 mod log;
 mod model;
 mod overload;
