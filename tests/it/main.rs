@@ -35,6 +35,7 @@ mod reading;
 mod reading_at;
 mod reading_audit;
 mod reading_cost;
+mod reading_skew;
 mod rebuild;
 mod send_crash;
 mod sending;
