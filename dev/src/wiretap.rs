@@ -23,6 +23,8 @@ pub struct Call {
     pub table: String,
     /// What is put, as text.
     pub item: String,
+    /// The values that a query looks for, as text.
+    pub values: String,
     /// How many items were looked at to answer it.
     pub items: u64,
     /// Half units of capacity that it took: read units of a read, write units of any other.
@@ -49,7 +51,8 @@ impl Call {
         let table = request["TableName"].as_str().or(batch.and_then(|batch| Some(batch.keys().next()?.as_str())));
         let table = table.unwrap_or("-").to_owned();
         let item = if batch.is_some() { &request["RequestItems"] } else { &request["Item"] };
-        Self { operation, table, item: item.to_string(), items: 0, half_units: 0 }
+        let values = request["ExpressionAttributeValues"].to_string();
+        Self { operation, table, item: item.to_string(), values, items: 0, half_units: 0 }
     }
 
     /// What the answer says that it took.

@@ -1,5 +1,6 @@
 //! The clients of AWS, built in one place so that every service has the same time-outs and retries.
 
+mod deadline;
 mod failure;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::{Intercept, SharedInterceptor, retry::RetryPartition};
 
+pub(crate) use deadline::SentBefore;
 pub use failure::CallFailed;
 
 use crate::{access::Principal, settings::Settings, telemetry::Calls};
@@ -21,7 +23,7 @@ use crate::{access::Principal, settings::Settings, telemetry::Calls};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One try of one call. The slowest that is normal, a page of 1 MB or a contended transaction, takes a fraction of it.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One call with all its tries: well below a request's 20 s, so that the request still says itself what failed.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);

@@ -9,6 +9,7 @@ pub mod crypto;
 pub mod http;
 pub mod lifecycle;
 pub mod numbers;
+pub mod positions;
 pub mod rights;
 pub mod rows;
 pub mod sessions;

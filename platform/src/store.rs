@@ -17,7 +17,7 @@ mod seal_commit;
 mod sealing;
 mod transaction;
 
-pub use append::Companions;
+pub use append::{Companions, ON_ITS_WAY};
 pub use check::{CarriedStates, Holdings, attributes_of, decode_attributes};
 pub use claims::set_id;
 pub use command::{Command, ExecuteError, Executed, Intent, Outcome};

@@ -16,7 +16,8 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     clock::Clock,
-    store::{StoreError, unavailable},
+    positions::{self, Position},
+    store::{ON_ITS_WAY, StoreError, unavailable},
     tables::{EVENTS, LEASES, Names, PARKED},
 };
 
@@ -26,9 +27,13 @@ pub const PROJECTION_LAG: HeaderName = HeaderName::from_static("projection-lag")
 /// How often the leases are read.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How much later than its own `recorded_at` a commit may come into the log: its write with all its tries takes at most
-/// 8 s, and the clocks of two machines are less than the rest apart.
-const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(10);
+/// How far the clocks of two of our machines, or of one and DynamoDB, are apart at most. Amazon's time service
+/// keeps them within milliseconds.
+const CLOCKS_APART: Duration = Duration::from_secs(2);
+
+/// How far behind the slowest shard everything is known to be in the log: what was recorded before may still have been on
+/// its way when the shard's last record was read.
+const MARGIN: Duration = ON_ITS_WAY.saturating_add(CLOCKS_APART);
 
 /// How old a record of the table's stream can be at most: `DynamoDB` keeps them for so long.
 const OLDEST_RECORD: TimeDelta = TimeDelta::hours(24);
@@ -93,8 +98,9 @@ impl Lag {
     /// A stream is parked before its shard goes on, so what was not parked after the leases were read is not behind them.
     async fn read(&self) -> Result<Known, StoreError> {
         let Some(slowest) = self.slowest_shard().await? else { return Ok(Known::default()) };
-        let mut complete_until = slowest - ON_ITS_WAY;
-        let mut parked = self.client.scan().table_name(&self.parked).into_paginator().items().send();
+        let mut complete_until = slowest - MARGIN;
+        let scan = self.client.scan().table_name(&self.parked).consistent_read(true);
+        let mut parked = scan.into_paginator().items().send();
         while let Some(item) = parked.next().await {
             match self.parked_from(&item.map_err(unavailable)?).await? {
                 Some(from) => complete_until = complete_until.min(from),
@@ -104,21 +110,15 @@ impl Lag {
         Ok(Known { slowest: Some(slowest), complete_until: Some(complete_until) })
     }
 
-    /// A handful of rows, one per shard.
+    /// A handful of rows, one per shard. Consistent, so that all of them are of the time of this read.
     async fn slowest_shard(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let mut pages = self.client.scan().table_name(&self.leases).into_paginator().items().send();
-        let mut slowest: Option<DateTime<Utc>> = None;
+        let scan = self.client.scan().table_name(&self.leases).consistent_read(true);
+        let mut pages = scan.into_paginator().items().send();
+        let mut rows = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(unavailable)?;
-            if text(&item, "checkpoint") == Some("SHARD_END") || !item.contains_key("checkpoint") {
-                continue;
-            }
-            match moment(&item, "position_at") {
-                Some(at) => slowest = Some(slowest.map_or(at, |slowest| slowest.min(at))),
-                None => return Ok(None),
-            }
+            rows.push(item.map_err(unavailable)?);
         }
-        Ok(slowest)
+        Ok(applied_until(&rows))
     }
 
     /// When the first commit was recorded that a parked stream lacks. Of one that does not even say so, the record was
@@ -139,6 +139,25 @@ impl Lag {
     }
 }
 
+/// Up to when the shards of these rows are applied. Other rows of the table have no checkpoint.
+fn applied_until(rows: &[Item]) -> Option<DateTime<Utc>> {
+    let shards: Vec<Position<'_>> = rows.iter().filter(|row| row.contains_key("checkpoint")).map(position).collect();
+    positions::complete_until(&shards)
+}
+
+/// What cannot be read of a row holds the whole back: it is unknown how far it is, or whose child it is.
+fn position(row: &Item) -> Position<'_> {
+    let (stream, shard) = text(row, "lease").and_then(|key| key.rsplit_once('/')).unwrap_or_default();
+    let parents = row.get("parents").and_then(|parents| parents.as_l().ok()).into_iter().flatten();
+    Position {
+        stream,
+        shard,
+        parents: parents.filter_map(|parent| parent.as_s().ok().map(String::as_str)).collect(),
+        ended: text(row, "checkpoint") == Some("SHARD_END"),
+        applied_until: moment(row, "position_at"),
+    }
+}
+
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
@@ -156,4 +175,37 @@ pub async fn state_lag(State(lag): State<Lag>, request: Request, next: Next) -> 
     };
     response.headers_mut().insert(PROJECTION_LAG, value);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: [&str; 2] = ["2026-01-02T03:04:05.000001Z", "2026-01-02T03:04:06.000002Z"];
+
+    fn row(shard: &str, checkpoint: Option<&str>, parents: &[&str], position_at: Option<&str>) -> Item {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let parents = parents.iter().map(|parent| text(parent)).collect();
+        let optional = [("checkpoint", checkpoint), ("position_at", position_at)];
+        [("lease", text(&format!("arn:aws:dynamodb:r:1:table/events/stream/1/{shard}")))]
+            .into_iter()
+            .chain([("parents", AttributeValue::L(parents))])
+            .chain(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name, text(value)))))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    #[test]
+    fn an_ended_shard_holds_the_feed_back_until_a_row_names_it_as_parent() {
+        let [early, late] = AT.map(|at| at.parse::<DateTime<Utc>>().unwrap());
+        let ended = row("a", Some("SHARD_END"), &[], Some(AT[0]));
+        let other = row("x", Some("9"), &[], Some(AT[1]));
+        let leader = row("leader", None, &[], None);
+        assert_eq!(applied_until(&[ended.clone(), other.clone(), leader.clone()]), Some(early));
+        let child = row("b", Some("TRIM_HORIZON"), &["a"], Some(AT[1]));
+        assert_eq!(applied_until(&[ended.clone(), other.clone(), leader.clone(), child]), Some(late));
+        let unknown = row("b", Some("TRIM_HORIZON"), &["a"], None);
+        assert_eq!(applied_until(&[ended, other, unknown]), None);
+        assert_eq!(applied_until(&[leader]), None);
+    }
 }

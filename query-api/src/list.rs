@@ -1,6 +1,8 @@
 //! Pages of a read model, with the rows that a caller has tokens for put in as they are now.
 
-use std::{cmp::Ordering, num::NonZeroU16};
+mod overlay;
+
+use std::num::NonZeroU16;
 
 use axum::{
     extract::{FromRequestParts, Query, rejection::QueryRejection},
@@ -15,6 +17,7 @@ use platform::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
+use self::overlay::overlay;
 use crate::{cursor, fresh, state::AppState};
 
 /// Rows of a page unless the client says otherwise.
@@ -109,31 +112,10 @@ pub async fn page<R: Row>(
     size: NonZeroU16,
     at_least: &AtLeast,
 ) -> Result<Page<R>, Problem> {
-    let mut page = rows.page(listing, after.as_ref(), size).await?;
-    let mut put_in = false;
+    let page = rows.page(listing, after.as_ref(), size).await?;
+    let mut known = Vec::new();
     for (stream, version) in at_least.iter().filter(|(stream, _)| stream.category == R::Rules::CATEGORY) {
-        let Some(now) = fresh::row(rows, store, stream.id, Some(version)).await? else { continue };
-        if page.rows.iter().any(|row| row.stream() == stream && row.version() > now.version()) {
-            continue;
-        }
-        page.rows.retain(|row| row.stream() != stream);
-        let comes = |one: &ListKey, other: &ListKey| listing.compare(one, other) == Ordering::Greater;
-        let Some(key) = listing.place(&now) else { continue };
-        let behind_the_page = page.next.as_ref().is_some_and(|last| comes(&key, last));
-        if after.as_ref().is_none_or(|after| comes(&key, after)) && !behind_the_page {
-            page.rows.push(now);
-            put_in = true;
-        }
+        known.extend(fresh::row(rows, store, stream.id, Some(version)).await?);
     }
-    if put_in {
-        let mut placed: Vec<(ListKey, R)> =
-            page.rows.into_iter().filter_map(|row| Some((listing.place(&row)?, row))).collect();
-        placed.sort_by(|(one, _), (other, _)| listing.compare(one, other));
-        if placed.len() > usize::from(size.get()) {
-            placed.truncate(size.get().into());
-            page.next = placed.last().map(|(key, _)| key.clone());
-        }
-        page.rows = placed.into_iter().map(|(_, row)| row).collect();
-    }
-    Ok(page)
+    Ok(overlay(page, known, listing, after.as_ref(), size))
 }

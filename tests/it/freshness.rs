@@ -113,7 +113,7 @@ impl Hammer {
     }
 }
 
-/// One client, the only one that writes its user and its roles.
+/// One client, the only one that writes its user, its roles and the users that it creates.
 struct One {
     number: u32,
     commands: Client,
@@ -122,6 +122,10 @@ struct One {
     myself: Client,
     me: String,
     role: String,
+    /// The last user that it created.
+    created: Option<String>,
+    /// How many lists it has read.
+    lists: usize,
     /// The last writes, each stream once, no more than a request may name.
     written: VecDeque<Written>,
 }
@@ -136,7 +140,7 @@ impl One {
         let role = json!({ "name": format!("Role {number}"), "level": 1, "permissions": ["users:read"] });
         let role = commands.post("/v1/roles", &role).await.expect(201);
         let (me, role) = (format!("/v1/users/{}", user.text("id")), format!("/v1/roles/{}", role.text("id")));
-        Self { number, commands, queries, myself, me, role, written: VecDeque::new() }
+        Self { number, commands, queries, myself, me, role, created: None, lists: 0, written: VecDeque::new() }
     }
 
     async fn round(&mut self, round: u32) {
@@ -152,10 +156,18 @@ impl One {
         if round.is_multiple_of(2) {
             let created = self.commands.post("/v1/users", &new_user(number)).await;
             let created = self.read_back(Written::of("/v1/users", created.expect(201))).await;
-            let role = self.role.replace("/v1", "");
-            let assigned = self.commands.put(&format!("{}{role}", created.path())).await;
+            let assigned = self.commands.put(&self.assignment(&created.path())).await;
             self.read_back(Written::of("/v1/users", assigned.expect(200))).await;
+            self.created = Some(created.path());
         } else {
+            // Out of one list and into another, and out of a list altogether.
+            if let Some(created) = self.created.take() {
+                let reason = json!({ "reason": "on leave" });
+                let suspended = self.commands.post(&format!("{created}/suspend"), &reason).await;
+                self.read_back(Written::of("/v1/users", suspended.expect(200))).await;
+                let removed = self.commands.delete(&self.assignment(&created), "*").await;
+                self.read_back(Written::of("/v1/users", removed.expect(200))).await;
+            }
             let role = json!({ "name": format!("Role {number}"), "level": 2, "permissions": ["roles:read"] });
             let created = self.commands.post("/v1/roles", &role).await;
             self.read_back(Written::of("/v1/roles", created.expect(201))).await;
@@ -172,24 +184,59 @@ impl One {
             self.written.pop_front();
         }
         let tokens: Vec<&str> = self.written.iter().map(|written| written.token.as_str()).collect();
-        let listed = self.list(written.list, &tokens.join(",")).await;
-        for expected in self.written.iter().filter(|other| other.list == written.list) {
-            let shown = listed.iter().find(|item| item["id"] == expected.id());
-            assert_eq!(shown, Some(&expected.body));
+        let tokens = tokens.join(",");
+        let listed = self.list(written.list, &tokens).await;
+        let ids: BTreeSet<String> = listed.iter().map(|item| item["id"].to_string()).collect();
+        assert_eq!(ids.len(), listed.len(), "something is listed twice");
+        self.are_in(written.list, &listed, |_| true);
+        if written.list == "/v1/users" {
+            self.lists += 1;
+            let (narrower, is_in) = self.narrower(self.lists);
+            let listed = self.list(&format!("{}?{narrower}", written.list), &tokens).await;
+            self.are_in(written.list, &listed, is_in);
         }
         written
     }
 
+    /// Each that was written lately and belongs in a list stands in it once, as it was written, and no other one. Whom others
+    /// rename meanwhile may stand in it twice.
+    fn are_in(&self, list: &str, listed: &[Value], is_in: impl Fn(&Value) -> bool) {
+        for expected in self.written.iter().filter(|other| other.list == list) {
+            let shown: Vec<&Value> = listed.iter().filter(|item| item["id"] == expected.id()).collect();
+            let wanted: Vec<&Value> = Some(&expected.body).filter(|body| is_in(body)).into_iter().collect();
+            assert_eq!(shown, wanted);
+        }
+    }
+
+    /// One of the narrower or otherwise ordered lists of users, and who is in it.
+    fn narrower(&self, turn: usize) -> (String, impl Fn(&Value) -> bool) {
+        let role = self.role.rsplit('/').next().unwrap_or_default().to_owned();
+        let lists = ["sort=name", "status=active&sort=name", "status=invited", "status=suspended&sort=name"];
+        let by_role = [format!("role_id={role}"), format!("role_id={role}&sort=name")];
+        let lists: Vec<String> = lists.into_iter().map(str::to_owned).chain(by_role).collect();
+        let list = lists[turn % lists.len()].clone();
+        let status = list.strip_prefix("status=").and_then(|rest| rest.split('&').next()).map(str::to_owned);
+        let role = list.starts_with("role_id=").then_some(role);
+        let is_in = move |user: &Value| {
+            let holds = |role: &String| user["roles"].as_array().unwrap().iter().any(|held| held["role_id"] == *role);
+            status.as_ref().is_none_or(|status| user["status"] == *status) && role.as_ref().is_none_or(holds)
+        };
+        (list, is_in)
+    }
+
+    /// The path of a user's holding of this client's role.
+    fn assignment(&self, user: &str) -> String {
+        format!("{user}{}", self.role.replace("/v1", ""))
+    }
+
     /// All pages of a list.
     async fn list(&self, list: &str, tokens: &str) -> Vec<Value> {
-        let (mut items, mut next, mut ids) = (Vec::new(), String::new(), BTreeSet::new());
+        let (mut items, mut next) = (Vec::new(), String::new());
+        let between = if list.contains('?') { '&' } else { '?' };
         loop {
-            let page = format!("{list}?page_size={PAGE}&page_token={next}");
+            let page = format!("{list}{between}page_size={PAGE}&page_token={next}");
             let page = self.queries.get_since(&page, tokens).await.expect(200);
-            for item in page.body["items"].as_array().unwrap() {
-                assert!(ids.insert(item["id"].to_string()), "{item} is listed twice");
-                items.push(item.clone());
-            }
+            items.extend(page.body["items"].as_array().unwrap().iter().cloned());
             match page.body["next_page_token"].as_str() {
                 Some(token) => token.clone_into(&mut next),
                 None => return items,
@@ -251,5 +298,6 @@ async fn a_list_shows_what_was_written_although_its_index_is_behind() {
     line.delay(Duration::ZERO);
     hammer.settle(&queries).await;
     assert!(line.hidden() > 0, "no index was ever behind");
+    assert!(line.former() > 0, "nothing was ever shown where it had been");
     parts.stop().await;
 }

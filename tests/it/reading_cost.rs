@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::{DateTime, TimeDelta};
 use dev::wiretap::Wiretap;
 use events::{
@@ -11,17 +10,12 @@ use events::{
     user::{Assignment, Preferences, Status, UserState},
     values::{Email, Locale, PersonName, Personal, Phone, TimeZone, Username},
 };
-use futures::{StreamExt, stream};
-use platform::{
-    clock::Clock,
-    lifecycle::Shutdown,
-    rows::{Generations, Item, Rows},
-    tables::{Names, USERS},
-};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::support::{Client, TestWorld, engine, phone};
+use crate::support::{
+    Client, TestWorld, phone,
+    rows::{Tapped, put_users},
+};
 
 /// Enough that every list has more than a page in each of its buckets.
 const FEW: u32 = 1_000;
@@ -32,18 +26,12 @@ const MANY: u32 = 3_000;
 /// As many as a large company has. Seeding them takes the better part of an hour, so that test is asked for by name.
 const VERY_MANY: u32 = 200_000;
 
-/// Most items of one `BatchWriteItem`.
-const BATCH: usize = 25;
-
-/// Batches that are written at once.
-const AT_ONCE: usize = 4;
-
-fn role() -> RoleId {
+pub fn role() -> RoleId {
     RoleId(derive(&["the role of every other user"]))
 }
 
 /// A user told apart by a number; each is as large as the others. Every other eight share status, role and initials.
-fn user(number: u32) -> UserState {
+pub fn user(number: u32) -> UserState {
     let shares = (number / 8).is_multiple_of(2);
     let at = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(number.into());
     let initial = if shares { 'a' } else { 'b' };
@@ -71,20 +59,7 @@ fn user(number: u32) -> UserState {
 }
 
 async fn seed(world: &TestWorld, numbers: std::ops::Range<u32>) {
-    let client = engine::client(&world.world.addresses.dynamodb);
-    let names = Names::new("");
-    let rows: Rows<UserState> = Rows::new(client.clone(), &names, &USERS, &Generations::new(client.clone(), &names));
-    let mut items: Vec<Item> = Vec::new();
-    for number in numbers {
-        items.extend(rows.items_of(&user(number)).await.unwrap());
-    }
-    let put = |item: Item| PutRequest::builder().set_item(Some(item)).build().unwrap();
-    let batches = items.chunks(BATCH).map(|items| {
-        let puts = items.iter().map(|item| WriteRequest::builder().put_request(put(item.clone())).build()).collect();
-        let written = client.batch_write_item().request_items(USERS.name, puts).send();
-        async move { assert!(written.await.unwrap().unprocessed_items.unwrap_or_default().is_empty()) }
-    });
-    stream::iter(batches).buffer_unordered(AT_ONCE).collect::<()>().await;
+    put_users(&world.world.addresses.dynamodb, numbers.map(user)).await;
 }
 
 /// Requests, items and half units of two pages of each list, by list.
@@ -135,16 +110,7 @@ async fn the_cost_of_a_page_is_the_same_with_two_hundred_thousand_users() {
 
 async fn costs_the_same_with(users: u32) {
     let world = TestWorld::start().await;
-    let tap = Wiretap::start(world.world.addresses.dynamodb.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = world.settings();
-    settings.dynamodb_url = Some(tap.url.clone());
-    let config = query_api::config::Config { settings, listen: listener.local_addr().unwrap() };
-    let api = Client::new(&format!("http://{}", config.listen)).with_token(world.api.token());
-    let shutdown = Shutdown::new();
-    let state = query_api::state::AppState::open(&config, Clock::system()).await.unwrap();
-    tokio::spawn(query_api::server::serve(listener, state, shutdown.clone()));
-    api.get_until("/readyz", |answer| answer.status.is_success()).await;
+    let Tapped { api, tap, shutdown } = Tapped::start(&world).await;
 
     seed(&world, 0..FEW).await;
     let few = costs(&api, &tap).await;

@@ -12,6 +12,7 @@ pub mod operator;
 pub mod parts;
 pub mod process;
 pub mod projector;
+pub mod rows;
 pub mod stale_index;
 pub mod store;
 

@@ -67,13 +67,13 @@ async fn a_sound_log_is_sound_and_whatever_is_done_to_it_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let header = directory.path().join("checkpoint.json");
     expect(&operator(&world, &["checkpoint", "--out", header.to_str().unwrap()]).await, 0, "\"number\": 2");
-    let header: Value = serde_json::from_slice(&std::fs::read(header).unwrap()).unwrap();
-    assert_eq!(header["checkpoint"]["number"], 2);
+    let text: Value = serde_json::from_slice(&std::fs::read(&header).unwrap()).unwrap();
+    assert_eq!(text["checkpoint"]["number"], 2);
 
     let file = directory.path().join("log.ndjson");
     expect(&operator(&world, &["export", "--out", file.to_str().unwrap()]).await, 0, "and 2 checkpoints");
-    files::are_checked_anywhere(&file, &streams[1]).await;
-    tables::are_checked(&world, &streams).await;
+    files::are_checked_anywhere(&file, &streams[1], &header).await;
+    tables::are_checked(&world, &streams, &header).await;
     claims::are_compared_and_healed(&world, &streams).await;
     world.world.stop().await;
 }
@@ -86,6 +86,7 @@ async fn what_cannot_be_checked_is_neither_well_nor_wrong() {
     }
     expect(&operator(&world, &["verify", "--checkpoint-key", "AAAA"]).await, 2, "32 bytes");
     expect(&operator(&world, &["verify", "--chekpoint-key", "AAAA"]).await, 2, "--chekpoint-key");
+    expect(&operator(&world, &["verify", "--checkpoint", "/nowhere"]).await, 2, "cannot read /nowhere");
     // Whoever expects something signed is told that nothing is.
     let key = "A".repeat(43) + "=";
     expect(&operator(&world, &["verify", "--checkpoint-key", &key]).await, 1, "nothing vouches for the log");

@@ -92,7 +92,7 @@ pub const GRANTS: &[Grant] = &[
     may(Operator, Table(KEYS), &[GET]),
     may(Operator, Table(USERS), &[DELETE, GET, PUT, SCAN]),
     may(Operator, Table(ROLES), &[DELETE, GET, PUT, SCAN]),
-    may(Operator, Table(AUDIT), &[BATCH_WRITE]),
+    may(Operator, Table(AUDIT), &[BATCH_WRITE, SCAN]),
     may(Operator, Table(NOTIFICATIONS), &[BATCH_GET, DELETE, GET, PUT, SCAN]),
     may(Operator, IndexesOf(NOTIFICATIONS), &[QUERY]),
     may(Operator, Table(LEASES), &[DELETE, GET, PUT, SCAN, UPDATE]),

@@ -5,6 +5,8 @@ use aws_sdk_dynamodb::{
     operation::RequestId,
 };
 
+use super::deadline::is_too_late;
+
 /// Longest code or request id that is kept. AWS's own have less than 64 characters.
 const MAX_WORD: usize = 64;
 
@@ -46,7 +48,11 @@ impl<E: ProvideErrorMetadata, R> From<SdkError<E, R>> for CallFailed {
         let how = match &error {
             SdkError::ConstructionFailure(_) => How::NotBuilt,
             SdkError::TimeoutError(_) => How::TimedOut,
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => How::TimedOut,
+            SdkError::DispatchFailure(failure)
+                if failure.is_timeout() || failure.as_connector_error().is_some_and(is_too_late) =>
+            {
+                How::TimedOut
+            }
             SdkError::DispatchFailure(_) => How::NotConnected,
             SdkError::ServiceError(_) => How::Refused,
             _ => How::Garbled,

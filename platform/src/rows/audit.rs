@@ -4,8 +4,10 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, PutRequest, Select, WriteRequest},
 };
-use events::views::{AuditRow, AuditSlot};
-
+use events::{
+    stream::{StreamId, Version},
+    views::{AuditRow, AuditSlot},
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::generation::FIRST;
@@ -74,6 +76,24 @@ impl AuditRows {
             .consistent_read(true)
             .projection_expression("slot");
         Ok(get.send().await.map_err(unavailable)?.item.is_some())
+    }
+
+    /// Gives the stream and the version of every row to `each`, or `None` for a row that cannot be read; strongly
+    /// consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn versions(&self, mut each: impl FnMut(Option<(StreamId, Version)>)) -> Result<(), StoreError> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let scan = scan.projection_expression("#stream, version").expression_attribute_names("#stream", "stream");
+        let mut items = scan.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(unavailable)?;
+            let stream = item.get("stream").and_then(|stream| stream.as_s().ok()?.parse().ok());
+            let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
+            each(stream.zip(version.map(Version)));
+        }
+        Ok(())
     }
 
     /// The first rows of a slot after `after` and before `until`, at most `limit`, by time; strongly consistent, for who

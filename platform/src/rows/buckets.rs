@@ -22,20 +22,23 @@ struct Bucket {
     ended: bool,
 }
 
-/// The first `wanted` items of all buckets in the list's order. `read` gives the first items of a bucket after a place, fewer
-/// than asked for only at its end.
+/// The first `size` items of all buckets in the list's order, and whether more follow. `read` gives the first items of a
+/// bucket after a place, fewer than asked for only at its end.
 ///
 /// A row's bucket is chance, so each has about its share of them. What this rests on: whoever has less than its share costs
 /// nothing more, and whoever has much more is read a second time, but not a third: it was asked for all that can be wanted.
+/// Only when a row moved between the two reads there are fewer, and the next page has the rest.
 pub(super) async fn first<R>(
     listing: &Listing,
     after: Option<&ListKey>,
-    wanted: usize,
+    size: usize,
     read: impl Fn(u8, Option<ListKey>, usize) -> R,
-) -> Result<Found, StoreError>
+) -> Result<(Found, bool), StoreError>
 where
     R: Future<Output = Result<Found, StoreError>>,
 {
+    // One more than is shown tells whether there is more.
+    let wanted = size + 1;
     let share = share(wanted);
     let buckets = (0..BUCKETS).map(|number| {
         let found = read(number, after.cloned(), share);
@@ -44,19 +47,34 @@ where
             Ok::<_, StoreError>(Bucket { number, ended: found.len() < share, found })
         }
     });
-    let buckets = try_join_all(buckets).await?;
-    let short = too_short(listing, &buckets, wanted);
-    let rest = short.map(|(number, last, known)| read(number, Some(last), wanted.saturating_sub(known)));
-    let rest = try_join_all(rest.collect::<Vec<_>>()).await?;
+    let mut buckets = try_join_all(buckets).await?;
+    let short: Vec<_> = too_short(listing, &buckets, wanted).collect();
+    let rest = short.into_iter().map(|(number, last, known)| {
+        let left = wanted.saturating_sub(known);
+        let found = read(number, Some(last), left);
+        async move { Ok::<_, StoreError>((number, left, found.await?)) }
+    });
+    for (number, left, rest) in try_join_all(rest.collect::<Vec<_>>()).await? {
+        if let Some(bucket) = buckets.iter_mut().find(|bucket| bucket.number == number) {
+            bucket.ended = rest.len() < left;
+            bucket.found.extend(rest);
+        }
+    }
 
-    let mut found: Found =
-        buckets.into_iter().flat_map(|bucket| bucket.found).chain(rest.into_iter().flatten()).collect();
+    // Of a bucket that goes on, nothing is known behind its last item.
+    let lasts = buckets.iter().filter(|bucket| !bucket.ended).filter_map(|bucket| bucket.found.last());
+    let edge = lasts.map(|(place, _)| place).min_by(|one, other| listing.compare(one, other)).cloned();
+    let mut found: Found = buckets.into_iter().flat_map(|bucket| bucket.found).collect();
     // A row that changed its place between two reads of its bucket would stand there twice.
     let mut rows: HashSet<Uuid> = HashSet::new();
-    found.retain(|(_, item)| items::row_id(item).is_none_or(|id| rows.insert(id)));
+    found.retain(|(place, item)| {
+        edge.as_ref().is_none_or(|edge| listing.compare(place, edge).is_le())
+            && items::row_id(item).is_none_or(|id| rows.insert(id))
+    });
     found.sort_by(|(one, _), (other, _)| listing.compare(one, other));
-    found.truncate(wanted);
-    Ok(found)
+    let more = found.len() > size || edge.is_some();
+    found.truncate(size);
+    Ok((found, more))
 }
 
 /// Items that are read of each bucket at first: its share and three standard deviations, so that a second read is rare (for
@@ -104,7 +122,7 @@ mod tests {
         #[test]
         fn a_page_is_the_beginning_of_all_buckets_together(
             lies in prop::collection::vec((0..BUCKETS, "[a-z]{1,3}"), 0..200),
-            uneven: bool, wanted in 1_usize..80, descending: bool,
+            uneven: bool, size in 1_usize..80, descending: bool,
         ) {
             let listing = Listing { order: Order::Name, descending, facet: None, prefix: String::new() };
             let place = |at: usize, name: &str| -> ListKey {
@@ -121,11 +139,47 @@ mod tests {
                 let found = all.iter().filter(|(bucket, key, _)| *bucket == number && follows(key)).take(limit);
                 std::future::ready(Ok(found.map(|(_, key, id)| (key.clone(), item(*id))).collect()))
             };
-            let page = block_on(first(&listing, None, wanted, read)).unwrap();
-            let expected = all.iter().take(wanted).map(|(_, key, _)| key);
+            let (page, more) = block_on(first(&listing, None, size, read)).unwrap();
+            let expected = all.iter().take(size).map(|(_, key, _)| key);
+            prop_assert_eq!(more, all.len() > size);
             prop_assert!(page.iter().map(|(key, _)| key).eq(expected));
             prop_assert!(reads.borrow().iter().all(|reads| *reads <= 2));
         }
+    }
+
+    /// The row at the beginning of the only bucket with rows moves behind the first read, and is found again by the second.
+    #[test]
+    fn a_row_that_moves_between_two_reads_ends_no_list() {
+        let listing = Listing { order: Order::Name, descending: false, facet: None, prefix: String::new() };
+        let place = |name: String, id: u128| -> ListKey {
+            serde_json::from_value(format!("{name}\u{1}{}", Uuid::from_u128(id)).into()).unwrap()
+        };
+        let size = 10;
+        let bucket = |moved: bool| {
+            let mut all: Vec<(ListKey, u128)> = (0..20).map(|at| (place(format!("{at:02}"), at), at)).collect();
+            if moved {
+                // Behind all that the first read found, before all that it did not.
+                all[0].0 = place(format!("{:02}-moved", share(size + 1) - 1), 0);
+            }
+            all.sort();
+            all
+        };
+        let read = |number: u8, after: Option<ListKey>, limit: usize| {
+            let follows = |key: &ListKey| after.as_ref().is_none_or(|after| key > after);
+            let all = if number == 0 { bucket(after.is_some()) } else { Vec::new() };
+            let found = all.into_iter().filter(|(key, _)| follows(key)).take(limit);
+            std::future::ready(Ok(found.map(|(key, id)| (key, item(id))).collect()))
+        };
+        let (mut after, mut shown) = (None, Vec::new());
+        loop {
+            let (page, more) = block_on(first(&listing, after.as_ref(), size, &read)).unwrap();
+            shown.extend(page.iter().filter_map(|(_, item)| items::row_id(item)));
+            if !more {
+                break;
+            }
+            after = page.last().map(|(place, _)| place.clone());
+        }
+        assert_eq!(shown, (0..20).map(Uuid::from_u128).collect::<Vec<_>>());
     }
 
     #[test]

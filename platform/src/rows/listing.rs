@@ -132,7 +132,7 @@ impl<R: Row> Rows<R> {
         after: Option<&ListKey>,
         size: NonZeroU16,
     ) -> Result<Page<R>, StoreError> {
-        let (wanted, generation) = (usize::from(size.get()) + 1, self.generation.number().await?);
+        let generation = self.generation.number().await?;
         let read = |bucket, after: Option<ListKey>, limit| async move {
             let partition = match listing.facet {
                 None => items::bucket_of_all(generation, bucket),
@@ -151,9 +151,7 @@ impl<R: Row> Rows<R> {
             };
             self.query(&stretch, limit).await?.into_iter().map(placed).collect()
         };
-        let mut found = buckets::first(listing, after, wanted, read).await?;
-        let more = found.len() > usize::from(size.get());
-        found.truncate(size.get().into());
+        let (found, more) = buckets::first(listing, after, size.get().into(), read).await?;
         let next = found.last().filter(|_| more).map(|(place, _)| place.clone());
         let items = found.into_iter().map(|(_, item)| item);
         let rows = match listing.facet {

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -16,6 +16,7 @@ use super::{
     transaction::{Beside, KeyRow},
 };
 use crate::{
+    aws::{ATTEMPT_TIMEOUT, SentBefore},
     crypto::{Keyring, SealingKey, SubjectKey},
     telemetry::metrics::{APPEND_CONFLICTS, APPENDS},
 };
@@ -23,13 +24,25 @@ use crate::{
 /// Items of other tables that are written in the same transaction as a commit.
 pub type Companions = Vec<TransactWriteItem>;
 
+/// A draft that is older when it comes to its write is recorded anew: its subject's key may have been long in coming. What
+/// is left of [`SENT_WITHIN`] is then enough for three tries.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The last try of a write is sent no later than this after the commit's `recorded_at`.
+const SENT_WITHIN: Duration = Duration::from_secs(8);
+
+/// How much later than its own `recorded_at` a commit may come into the log, by its writer's clock: its last try is sent
+/// within [`SENT_WITHIN`], and the connection of a try that is not answered in its time is closed.
+pub const ON_ITS_WAY: Duration = SENT_WITHIN.saturating_add(ATTEMPT_TIMEOUT);
+
 /// Nothing has this key yet.
 pub(super) const NEW: &str = "attribute_not_exists(#key)";
 
 impl EventStore {
     /// Writes a commit and returns the state after it with the events as recorded.
     ///
-    /// One `PutItem`; a transaction only when a unique value, a guarded set, a key or a companion goes with it.
+    /// One `PutItem`; a transaction only when a unique value, a guarded set, a key or a companion goes with it. It is in the
+    /// log within [`ON_ITS_WAY`] of its `recorded_at`, or never.
     ///
     /// # Errors
     /// [`AppendError`]. After [`StoreError::Unavailable`] the outcome is unknown.
@@ -49,6 +62,8 @@ impl EventStore {
             Some(minted) => Some(Arc::clone(&minted.key)),
             None => self.live_key(&draft).await?,
         };
+        let now = self.clock.now();
+        let draft = if now > draft.recorded_at + FRESH { draft.recorded_now(&self.clock) } else { draft };
         let commit = seal_commit(&draft, key.as_deref())?;
         let erased = subject.filter(|_| draft.erases());
         let beside = Beside {
@@ -87,6 +102,11 @@ impl EventStore {
         }
     }
 
+    /// Of a commit's write: no try is sent when it is too late for it.
+    pub(super) fn in_time(&self, commit: &StoredCommit) -> SentBefore {
+        SentBefore { clock: self.clock.clone(), until: commit.recorded_at + SENT_WITHIN }
+    }
+
     async fn put(&self, commit: &StoredCommit) -> Result<(), AppendError> {
         let answer = self
             .client
@@ -96,6 +116,8 @@ impl EventStore {
             .condition_expression(NEW)
             .expression_attribute_names("#key", "stream")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .customize()
+            .interceptor(self.in_time(commit))
             .send()
             .await;
         match answer {

@@ -66,7 +66,8 @@ impl EventStore {
             for commit in &commits {
                 push::<D>(&mut folded, &open(commit, key.as_ref())?)?;
                 let Some(state) = &commit.state else { continue };
-                let erased = matches!(key, Some(SubjectKey::Erased));
+                // Of a subject that is erased meanwhile, a key that was read before is still at hand; the events tell.
+                let erased = matches!(key, Some(SubjectKey::Erased)) || D::is_erased(&folded.state);
                 match carried::<D>(commit, state, key.as_ref()) {
                     // Of an erased subject the earlier requests are not known any more.
                     Some(found) if found.state == folded.state && (erased || found.recent == folded.recent) => {

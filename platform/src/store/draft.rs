@@ -41,8 +41,7 @@ impl<D: Decider> Draft<D> {
         metadata: &Metadata,
         replay: Option<Replay>,
     ) -> Self {
-        let now = clock.now();
-        let recorded_at = before.recorded_at.map_or(now, |last| last.max(now));
+        let recorded_at = before.recorded_at_after(clock.now());
         let version = before.version.next();
         let record = |(index, event)| Recorded {
             event_id: EventId(clock.new_id()),
@@ -54,7 +53,29 @@ impl<D: Decider> Draft<D> {
             event,
         };
         let events: Vec<_> = events.into_iter().enumerate().map(record).collect();
+        Self::of(stream, before.clone(), events, recorded_at, metadata.clone(), replay)
+    }
+
+    /// The same commit, recorded now: what was decided is as it was, and so are the ids of its events.
+    pub(super) fn recorded_now(self, clock: &Clock) -> Self {
+        let Self { stream, before, mut events, metadata, replay, .. } = self;
+        let recorded_at = before.recorded_at_after(clock.now());
+        for event in &mut events {
+            event.recorded_at = recorded_at;
+        }
+        Self::of(stream, before, events, recorded_at, metadata, replay)
+    }
+
+    fn of(
+        stream: StreamId,
+        before: Folded<D::State>,
+        events: Vec<Recorded<D::Event>>,
+        recorded_at: DateTime<Utc>,
+        metadata: Metadata,
+        replay: Option<Replay>,
+    ) -> Self {
         let mut after = before.clone();
+        let version = before.version.next();
         after.version = version;
         after.recorded_at = Some(recorded_at);
         for event in &events {
@@ -67,7 +88,7 @@ impl<D: Decider> Draft<D> {
             None if D::is_erased(&after.state) => after.recent.clear(),
             None => (),
         }
-        Self { stream, before: before.clone(), after, events, recorded_at, metadata: metadata.clone(), replay }
+        Self { stream, before, after, events, recorded_at, metadata, replay }
     }
 
     /// The state before it.

@@ -48,6 +48,11 @@ impl<S: Default> Default for Folded<S> {
 }
 
 impl<S> Folded<S> {
+    /// When a commit that follows is recorded if it is made `now`: time never goes back within a stream.
+    pub(super) fn recorded_at_after(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.recorded_at.map_or(now, |last| last.max(now))
+    }
+
     /// The state after one more commit, which must be the next one.
     pub(super) fn push<D: Decider<State = S>>(&mut self, commit: &Commit<D::Event>) {
         for event in &commit.events {

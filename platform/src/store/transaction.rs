@@ -25,8 +25,7 @@ use crate::{aws::CallFailed, crypto::ERASED_AT};
 /// Reasons for which an action of a transaction is refused that go away by themselves.
 const THROTTLED: [&str; 2] = ["ProvisionedThroughputExceeded", "ThrottlingError"];
 
-/// How often a transaction is tried again that was cancelled for lack of capacity: with its pauses well within a
-/// request's time.
+/// How often a transaction is tried again that was cancelled for lack of capacity, unless it gets too late for its commit.
 const RETRIES: usize = 5;
 
 /// The first pause before it, doubled each time.
@@ -73,7 +72,10 @@ impl EventStore {
     pub(super) async fn transact(&self, commit: &StoredCommit, beside: Beside) -> Result<(), AppendError> {
         let actions = self.actions(commit, beside).map_err(StoreError::from)?;
         let (purposes, actions): (Vec<_>, Vec<_>) = actions.into_iter().unzip();
-        let send = || self.client.transact_write_items().set_transact_items(Some(actions.clone())).send();
+        let send = || {
+            let write = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
+            write.customize().interceptor(self.in_time(commit)).send()
+        };
         let pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)

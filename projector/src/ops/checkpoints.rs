@@ -1,8 +1,11 @@
 //! The signed checkpoints: a header each, and the heads that it vouches for, in parts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
@@ -74,6 +77,12 @@ pub(super) fn faults(signed: &[Signed], key: &[u8]) -> Vec<String> {
 /// Whether these heads are those that a checkpoint vouches for.
 pub(super) fn fits(checkpoint: &Checkpoint, heads: &BTreeMap<StreamId, Head>) -> bool {
     checkpoint.heads == digest_of(heads) && checkpoint.streams == heads.len() as u64
+}
+
+/// A checkpoint in a file of its own, as `checkpoint --out` writes it.
+pub(super) fn kept(path: &Path) -> anyhow::Result<Signed> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no checkpoint", path.display()))
 }
 
 /// Every checkpoint.

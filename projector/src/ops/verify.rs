@@ -21,7 +21,7 @@ use platform::{settings::Settings, store::decode_attributes};
 pub(super) use self::{online::whole_log, report::Report};
 use super::{
     Verdict,
-    checkpoints::{Checkpoints, faults, fits},
+    checkpoints::{self, Checkpoints, Signed, faults, fits},
     scan::Text,
 };
 
@@ -41,6 +41,10 @@ pub(super) struct Arguments {
     /// Public key of the checkpoints (Ed25519, base64), as the auditor knows it. Without it a file's own word is taken.
     #[arg(long)]
     checkpoint_key: Option<String>,
+    /// A checkpoint as `checkpoint --out` wrote it, kept where the log's writers cannot reach it: it must be among those
+    /// that are found.
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
     /// Say it as JSON.
     #[arg(long)]
     json: bool,
@@ -51,9 +55,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let key = key.context("the checkpoint key is not base64")?;
     let is_key = key.as_ref().is_none_or(|key| key.len() == ED25519_PUBLIC_KEY_LEN);
     ensure!(is_key, "the checkpoint key has not the {ED25519_PUBLIC_KEY_LEN} bytes of a public key of Ed25519");
+    let kept = arguments.checkpoint.as_deref().map(checkpoints::kept).transpose()?;
     let report = match &arguments.file {
-        Some(file) => file::check(file, key.as_deref())?,
-        None => Box::pin(online::check(&arguments.settings, key)).await?,
+        Some(file) => file::check(file, key.as_deref(), kept.as_ref())?,
+        None => Box::pin(online::check(&arguments.settings, key, kept.as_ref())).await?,
     };
     report.print(arguments.json)?;
     Ok(report.verdict())
@@ -81,6 +86,14 @@ fn note_checkpoints(verifier: &mut Verifier, checkpoints: &Checkpoints, heads: &
         wrong.push(format!("the heads are not those that checkpoint {} signed", last.checkpoint.number));
     }
     for wrong in wrong {
+        verifier.note("the checkpoints", Wrong::Whole(wrong));
+    }
+}
+
+/// Notes that a checkpoint which somebody kept is not among those of the log: they were cut back, or are others.
+fn note_kept(verifier: &mut Verifier, checkpoints: &Checkpoints, kept: Option<&Signed>) {
+    if let Some(kept) = kept.filter(|kept| !checkpoints.signed.contains(kept)) {
+        let wrong = format!("checkpoint {}, as it was kept, is not among them", kept.checkpoint.number);
         verifier.note("the checkpoints", Wrong::Whole(wrong));
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use platform::positions::{self, Position};
 
 use super::lease::{Checkpoint, Lease};
 
@@ -62,16 +63,10 @@ impl Lineage {
         self.iter().any(|lease| lease.is_finished() && !continued.contains(lease.shard.as_str()))
     }
 
-    /// The moment up to which everything recorded in the stream has been applied. `None` while it is unknown for one
-    /// shard, and when there are no shards. A shard that has ended counts until a child has a row that stands for it.
-    /// It knows only of what has a row: while the first survey is under way, or a second child is found later than the
-    /// first, what is not found yet is not counted.
+    /// The moment up to which everything recorded in the stream has been applied; see [`positions::complete_until`] for its
+    /// rule and its limit.
     pub fn complete_until(&self) -> Option<DateTime<Utc>> {
-        let continued = self.continued();
-        let mut counting =
-            self.iter().filter(|lease| !lease.is_finished() || !continued.contains(lease.shard.as_str())).peekable();
-        counting.peek()?;
-        counting.map(|lease| lease.position_at).min().flatten()
+        positions::complete_until(&self.iter().map(position).collect::<Vec<_>>())
     }
 
     /// The rows to be written for listed shards that have none and whose turn has come: every parent is finished, or
@@ -112,5 +107,15 @@ impl Lineage {
     /// The shards that another one is known to go on from.
     fn continued(&self) -> BTreeSet<&str> {
         self.iter().flat_map(|lease| &lease.parents).map(String::as_str).collect()
+    }
+}
+
+fn position(lease: &Lease) -> Position<'_> {
+    Position {
+        stream: &lease.stream,
+        shard: &lease.shard,
+        parents: lease.parents.iter().map(String::as_str).collect(),
+        ended: lease.is_finished(),
+        applied_until: lease.position_at,
     }
 }

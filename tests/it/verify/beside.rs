@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use events::user::User;
 use serde_json::json;
 
 use super::{expect, operator};
@@ -42,6 +43,25 @@ async fn change(api: Client, number: u32, stop: Arc<AtomicBool>) -> u32 {
         assert!([200, 503].contains(&answer.status.as_u16()), "{}", answer.body);
     }
     changes
+}
+
+/// Who was erased after their key was read is at hand with it; what their commits carry is right all the same.
+#[tokio::test]
+async fn who_is_erased_while_it_is_verified_has_right_states() {
+    let world = TestWorld::start().await;
+    let created = world.api.post("/v1/users", &new_user(1)).await.expect(201);
+    let path = format!("/v1/users/{}", created.text("id"));
+    let request = world.api.request(reqwest::Method::PATCH, &path).header("if-match", "*");
+    let request = request.header("idempotency-key", "known").json(&json!({ "first_name": "Augusta" }));
+    crate::support::send(request).await.expect(200);
+    let context = crate::support::store::context(&world.settings()).await;
+    let stream = format!("user#{}", created.text("id")).parse().unwrap();
+    context.store().load::<User>(stream, None).await.unwrap();
+
+    world.api.post(&format!("{path}/erase"), &json!({ "reason": "asked for it" })).await.expect(200);
+    let states = context.store().check_carried::<User>(stream).await.unwrap();
+    assert_eq!((states.right, states.wrong), (1, vec![]));
+    world.world.stop().await;
 }
 
 #[tokio::test]

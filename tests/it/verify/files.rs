@@ -87,7 +87,7 @@ fn rewritten(lines: &Lines, stream: &str) -> Lines {
     lines
 }
 
-pub(super) async fn are_checked_anywhere(file: &Path, stream: &str) {
+pub(super) async fn are_checked_anywhere(file: &Path, stream: &str, header: &Path) {
     let exported = std::fs::read_to_string(file).unwrap();
     assert!(!exported.contains("person1@example.com"));
     let lines: Lines = exported.lines().map(ToOwned::to_owned).collect();
@@ -95,6 +95,8 @@ pub(super) async fn are_checked_anywhere(file: &Path, stream: &str) {
     let trusted = ["--checkpoint-key", stated.as_str()];
     expect(&offline(file, &trusted).await, 0, "2 checkpoints; 0 commits are younger");
     expect(&offline(file, &[]).await, 0, "the checkpoints' key is the file's own");
+    let kept = ["--checkpoint", header.to_str().unwrap()];
+    expect(&offline(file, &kept).await, 0, "all is well");
     let other = "A".repeat(43) + "=";
     expect(&offline(file, &["--checkpoint-key", &other]).await, 1, "it states another key");
     expect(&offline(Path::new("/nowhere"), &[]).await, 2, "");
@@ -122,5 +124,6 @@ pub(super) async fn are_checked_anywhere(file: &Path, stream: &str) {
     (end["end"]["checkpoints"], end["end"]["heads"]) = (json!(0), json!(0));
     others.push(end.to_string());
     expect(&check(&others, &[]).await, 0, "0 checkpoints");
+    expect(&check(&others, &kept).await, 1, "checkpoint 2, as it was kept, is not among them");
     expect(&check(&others, &trusted).await, 1, "nothing vouches for the log");
 }

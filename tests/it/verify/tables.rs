@@ -1,6 +1,9 @@
 //! What is found in the tables themselves.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -9,7 +12,7 @@ use aws_sdk_dynamodb::{
 use serde_json::json;
 
 use super::{COMMITS, expect, operator};
-use crate::support::{ASK_EVERY, SOON, TestWorld, engine};
+use crate::support::{ASK_EVERY, PASSWORD, SOON, TestWorld, engine};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -49,7 +52,7 @@ async fn row_at(client: &Client, table: &str, id: &str, version: u64) {
     tokio::time::timeout(SOON, waiting).await.expect("the row is projected");
 }
 
-pub(super) async fn are_checked(world: &TestWorld, streams: &[String]) {
+pub(super) async fn are_checked(world: &TestWorld, streams: &[String], header: &Path) {
     let client = engine::client(&world.world.addresses.dynamodb);
     let whole = delete(&client, &streams[0], 20).await;
     found(world, "are missing before it").await;
@@ -76,6 +79,8 @@ pub(super) async fn are_checked(world: &TestWorld, streams: &[String]) {
     }
     expect(&operator(world, &["verify"]).await, 0, "all is well");
     checkpoints_are(world, &client).await;
+    checkpoints_are_those_that_were_kept(world, &client, &streams[0], header).await;
+    what_no_row_shows_is_in_the_feed(world, &client).await;
     what_is_younger_is_compared(world, &client, &streams[1]).await;
 }
 
@@ -95,6 +100,57 @@ async fn checkpoints_are(world: &TestWorld, client: &Client) {
     put(client, "checkpoints", with(heads, "text", lines.split_once('\n').unwrap().1)).await;
     found(world, "the heads are not those that checkpoint 2 signed").await;
     put(client, "checkpoints", heads.clone()).await;
+}
+
+/// Without its newest checkpoint a log that was cut back to the one before is vouched for; who kept it knows.
+async fn checkpoints_are_those_that_were_kept(world: &TestWorld, client: &Client, stream: &str, header: &Path) {
+    let kept = ["verify", "--checkpoint", header.to_str().unwrap()];
+    expect(&operator(world, &kept).await, 0, "all is well");
+    let items = engine::items(client, "checkpoints").await;
+    let parsed: serde_json::Value = serde_json::from_slice(&std::fs::read(header).unwrap()).unwrap();
+    let newest = |item: &&Item| {
+        let (log, text) = (item["log"].as_s().unwrap(), item["text"].as_s().unwrap());
+        *log == parsed["part"] || log == "headers" && text.contains(parsed["part"].as_str().unwrap())
+    };
+    let dropped: Vec<&Item> = items.iter().filter(newest).collect();
+    assert!(dropped.len() >= 2, "the header and its heads");
+    for item in &dropped {
+        let delete = client.delete_item().table_name("checkpoints").key("log", item["log"].clone());
+        delete.key("part", item["part"].clone()).send().await.unwrap();
+    }
+    let cut = delete(client, stream, COMMITS + 1).await;
+    let said = operator(world, &kept).await;
+    expect(&said, 1, "checkpoint 2, as it was kept, is not among them");
+    assert!(!said.1.contains("which the checkpoint signed"), "{}", said.1);
+    put(client, "events", cut).await;
+    for item in dropped {
+        put(client, "checkpoints", item.clone()).await;
+    }
+    expect(&operator(world, &kept).await, 0, "all is well");
+}
+
+/// A session has no row, and no checkpoint knows this one yet.
+async fn what_no_row_shows_is_in_the_feed(world: &TestWorld, client: &Client) {
+    let of_sessions = async || {
+        let rows = engine::items(client, "audit").await.into_iter();
+        let streams = rows.map(|row| row["stream"].as_s().unwrap().clone());
+        streams.filter(|stream| stream.starts_with("session#")).collect::<BTreeSet<_>>()
+    };
+    let before = of_sessions().await;
+    world.api.sign_in(dev::seed::ADMINISTRATOR, PASSWORD).await;
+    let waiting = async {
+        loop {
+            if let Some(session) = of_sessions().await.difference(&before).next() {
+                return session.clone();
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    };
+    let session = tokio::time::timeout(SOON, waiting).await.expect("the session is in the feed");
+    let cut = delete(client, &session, 1).await;
+    found(world, &format!("{session}: the audit feed knows version 1, which the log does not have")).await;
+    put(client, "events", cut).await;
+    expect(&operator(world, &["verify"]).await, 0, "all is well");
 }
 
 /// No checkpoint knows these commits; what was made of them does.

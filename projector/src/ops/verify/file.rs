@@ -13,10 +13,10 @@ use events::{
     verify::{Verifier, Wrong},
 };
 
-use super::{NOTHING_SIGNED, Report, note_checkpoints, report::younger, take};
+use super::{NOTHING_SIGNED, Report, note_checkpoints, note_kept, report::younger, take};
 use crate::ops::{
     archive::{Counts, FORMAT, Line},
-    checkpoints::Checkpoints,
+    checkpoints::{Checkpoints, Signed},
     progress::Progress,
 };
 
@@ -33,7 +33,7 @@ struct Reading {
 }
 
 /// Checks an exported file. Needs neither a network nor a secret.
-pub(super) fn check(path: &Path, key: Option<&[u8]>) -> anyhow::Result<Report> {
+pub(super) fn check(path: &Path, key: Option<&[u8]>, kept: Option<&Signed>) -> anyhow::Result<Report> {
     let unreadable = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(unreadable)?;
     let mut progress = Progress::of("verifying (bytes)", file.metadata().ok().map(|file| file.len()));
@@ -45,7 +45,7 @@ pub(super) fn check(path: &Path, key: Option<&[u8]>) -> anyhow::Result<Report> {
             reading.verifier.note(format!("line {number}"), Wrong::Whole(wrong));
         }
     }
-    Ok(reading.report(key))
+    Ok(reading.report(key, kept))
 }
 
 impl Reading {
@@ -88,7 +88,7 @@ impl Reading {
         Ok(())
     }
 
-    fn report(mut self, key: Option<&[u8]>) -> Report {
+    fn report(mut self, key: Option<&[u8]>, kept: Option<&Signed>) -> Report {
         let whole = |what: &str| Wrong::Whole(what.to_owned());
         if !self.ended {
             self.verifier.note("the file", whole("it breaks off before its end"));
@@ -102,6 +102,7 @@ impl Reading {
         let heads: BTreeMap<StreamId, Head> = self.signed.clone().into_iter().collect();
         let trusted = key.or(self.stated.as_deref()).unwrap_or_default().to_vec();
         note_checkpoints(&mut self.verifier, &self.checkpoints, &heads, &trusted);
+        note_kept(&mut self.verifier, &self.checkpoints, kept);
         self.verifier.compare(&self.signed);
         let younger = younger(&self.verifier, &self.signed);
         let mut report = Report { checkpoints: self.counts.checkpoints, younger, ..Report::of(&self.verifier) };

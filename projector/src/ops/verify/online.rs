@@ -18,9 +18,9 @@ use platform::{
     store::{CarriedStates, StoreError},
 };
 
-use super::{AT_ONCE, NOTHING_SIGNED, Report, note_checkpoints, report::younger, take, views};
+use super::{AT_ONCE, NOTHING_SIGNED, Report, note_checkpoints, note_kept, report::younger, take, views};
 use crate::ops::{
-    checkpoints::{self, Checkpoints},
+    checkpoints::{self, Checkpoints, Signed},
     connect,
     progress::Progress,
     scan::{SEGMENTS, scan},
@@ -60,7 +60,7 @@ pub(in crate::ops) async fn whole_log(context: &Context, key: &[u8]) -> anyhow::
     Ok(Checked { verifier, checkpoints, signed, carrying })
 }
 
-pub(super) async fn check(settings: &Settings, key: Option<Vec<u8>>) -> anyhow::Result<Report> {
+pub(super) async fn check(settings: &Settings, key: Option<Vec<u8>>, kept: Option<&Signed>) -> anyhow::Result<Report> {
     let (context, secrets) = connect(settings).await?;
     let own = secrets.checkpoints()?.public_key().as_ref().to_vec();
     let trusted = key.as_deref().unwrap_or(&own);
@@ -68,6 +68,7 @@ pub(super) async fn check(settings: &Settings, key: Option<Vec<u8>>) -> anyhow::
     if key.is_some() && checkpoints.signed.is_empty() {
         verifier.note("the checkpoints", Wrong::Whole(NOTHING_SIGNED.to_owned()));
     }
+    note_kept(&mut verifier, &checkpoints, kept);
     let heads = verifier.heads();
 
     let states = carried_states(&context, &mut verifier, carrying.into_iter().collect()).await?;
