@@ -16,6 +16,7 @@ mod erase;
 mod explain;
 mod factors;
 mod faults;
+mod feed;
 mod forged;
 mod freshness;
 mod hand_over;
