@@ -2,6 +2,7 @@
 //!
 //! Live tail, duplicates, stolen leases and trimmed streams all come through here.
 
+mod add;
 mod catch_up;
 mod forget;
 mod generations;
@@ -39,13 +40,7 @@ use platform::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::{
-    forget::Forgetting,
-    generations::Feeding,
-    project::Projection,
-    react::Reactions,
-    run::{Run, rows_of},
-};
+use self::{forget::Forgetting, generations::Feeding, project::Projection, react::Reactions, run::Run};
 pub(crate) use self::{
     mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
@@ -92,7 +87,7 @@ pub(crate) enum ApplyError {
     #[error(transparent)]
     Transient(StoreError),
     /// Only another build or an operator can help.
-    #[error("the commit cannot be read")]
+    #[error("the commit cannot be applied")]
     Poison {
         /// Which commit, if the error is of a certain one.
         at: Option<Version>,
@@ -151,9 +146,8 @@ impl Feed {
     /// Applies commits of many streams: the rows of the audit feed together, then each stream in order, the streams beside
     /// each other.
     async fn apply_all(&self, streams: BTreeMap<StreamId, Vec<StoredCommit>>) -> Result<(), StoreError> {
-        let mut rows = Vec::new();
-        let runs: Vec<Run> = streams.into_iter().map(|(stream, commits)| Run::of(stream, commits, &mut rows)).collect();
-        self.0.audit.add_all(&rows).await?;
+        let mut runs: Vec<Run> = streams.into_iter().map(|(stream, commits)| Run::of(stream, commits)).collect();
+        self.add_rows(&mut runs).await?;
         stream::iter(runs)
             .map(|run| self.apply_stream(run))
             .buffer_unordered(CONCURRENT_STREAMS)
@@ -162,33 +156,51 @@ impl Feed {
             .map(drop)
     }
 
-    /// A commit that cannot be read parks its stream; the others go on.
+    /// A commit that cannot be applied parks its stream; the others go on.
     async fn apply_stream(&self, run: Run) -> Result<(), StoreError> {
         let (stream, first, hop) = (run.stream, run.first(), hop_of(&run));
-        match watched(stream, hop, Box::pin(self.apply_run(run))).await {
-            Ok(()) => Ok(()),
+        let applied = watched(stream, hop, Box::pin(self.apply_run(run))).await;
+        self.or_park(stream, applied.map_err(|error| error.at(first))).await.map(drop)
+    }
+
+    /// Whether something was applied; if that can never be, its stream is parked.
+    async fn or_park(&self, stream: StreamId, applied: Result<(), ApplyError>) -> Result<bool, StoreError> {
+        match applied {
+            Ok(()) => Ok(true),
             Err(ApplyError::Transient(error)) => Err(error),
             Err(ApplyError::Poison { at, source }) => {
-                self.0.parking.park(&stream.to_string(), &at.unwrap_or(first).to_string(), &source).await
+                let at = at.unwrap_or(Version::NONE).to_string();
+                self.0.parking.park(&stream.to_string(), &at, &source).await.map(|()| false)
             }
         }
     }
 
+    /// Applies what follows a version of a stream, as if its records were delivered, and says whether that could be done:
+    /// a stream that cannot be applied to its end is parked.
+    pub(crate) async fn deliver_again(&self, stream: StreamId, after: Version) -> Result<bool, StoreError> {
+        let applied = self.apply_from(stream, after).await;
+        self.or_park(stream, applied.map_err(|error| error.at(after.next()))).await
+    }
+
+    /// Deletes what is kept of an erased user outside the log, again.
+    pub(crate) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
+        self.0.forgetting.forget(user).await
+    }
+
     /// Applies commits of one stream, whose rows are in the audit feed: the entity's row is written once for all of them.
-    /// What comes before one that cannot be read is applied.
-    async fn apply_run(&self, run: Run) -> Result<(), ApplyError> {
-        let Run { stream, mut commits, mut unreadable } = run;
-        for index in 0..commits.len() {
-            match self.react(&commits[index]).await {
+    /// What comes before one that cannot be applied is applied.
+    async fn apply_run(&self, mut run: Run) -> Result<(), ApplyError> {
+        for index in 0..run.commits.len() {
+            match self.react(&run.commits[index]).await {
                 Ok(()) => (),
                 Err(ApplyError::Transient(error)) => return Err(ApplyError::Transient(error)),
                 Err(poison) => {
-                    unreadable = Some(poison);
-                    commits.truncate(index);
+                    run.end_before(index, poison);
                     break;
                 }
             }
         }
+        let Run { stream, commits, unreadable, .. } = run;
         let plan = self.0.feeding.plan();
         let model = |table: &Table| plan.of(table.name);
         match stream.category {
@@ -216,39 +228,6 @@ impl Feed {
             }
             Category::Role | Category::Notification | Category::Number => Ok(0),
         }
-    }
-
-    /// What commits add, keyed by their events: done for every one that is delivered or healed, also for one whose row
-    /// is newer already.
-    async fn add(&self, commits: &[StoredCommit]) -> Result<(), ApplyError> {
-        let mut rows = Vec::new();
-        for commit in commits {
-            rows.extend(rows_of(commit)?);
-        }
-        self.0.audit.add_all(&rows).await?;
-        for commit in commits {
-            self.react(commit).await?;
-        }
-        Ok(())
-    }
-
-    async fn react(&self, commit: &StoredCommit) -> Result<(), ApplyError> {
-        let unreadable = |error| ApplyError::from(error).at(commit.version);
-        match commit.stream.category {
-            Category::User => {
-                let events = self.0.store.open::<UserEvent>(commit).await.map_err(unreadable)?.events;
-                self.0.reactions.react(&events, None).await?;
-                for event in events.iter().filter(|event| matches!(event.event, UserEvent::UserErased {})) {
-                    self.0.forgetting.forget(UserId(event.stream.id)).await?;
-                }
-            }
-            Category::Session => {
-                let events = self.0.store.open::<SessionEvent>(commit).await.map_err(unreadable)?.events;
-                self.0.reactions.react(&events, None).await?;
-            }
-            Category::Role | Category::Notification | Category::Number => (),
-        }
-        Ok(())
     }
 }
 

@@ -50,12 +50,12 @@ async fn run(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyh
     });
     let (reading, stopping) = (worker.clone(), shutdown.clone());
     background.spawn("the reader of the log", async move { reading.run(&stopping).await });
-    background.spawn("the retry of what older builds parked", feed.retry_older(shutdown.clone()));
+    background.spawn("the retry of what older builds parked", feed.clone().retry_older(shutdown.clone()));
     let sweeping = worker.clone();
     background.spawn("the sweeper", sweeper.run(move || sweeping.status().leading, shutdown.clone()));
     // It answers the dispatchers until the last of them is done.
     tokio::spawn(pacing);
-    let (audited, audit) = (worker.clone(), Audit::new(context.clone()));
+    let (audited, audit) = (worker.clone(), Audit::new(context.clone(), feed));
     let leads = move || {
         let status = audited.status();
         status.complete_until.filter(|_| status.leading)

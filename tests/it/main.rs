@@ -17,6 +17,8 @@ mod escalation;
 mod explain;
 mod factors;
 mod faults;
+mod feed;
+mod feed_property;
 mod figures;
 mod forged;
 mod freshness;

@@ -15,7 +15,7 @@ use events::{
     user::{User, UserState},
 };
 use platform::{context::Context, rows::Rows, tables::USERS};
-use projector::ops::audit::Audit;
+use projector::{feed::Feed, notify::Queues, ops::audit::Audit};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -243,7 +243,8 @@ async fn the_audit_finds_what_drifted_and_heals_it_and_nothing_else() {
     };
     api.get_until("/v1/notifications", delivered).await;
     let context = context(&world.settings()).await;
-    let mut audit = Audit::new(context.clone());
+    let queues = Queues::find(context.aws.sqs.clone(), &context.names).await.unwrap();
+    let mut audit = Audit::new(context.clone(), Feed::new(&context, queues));
     let later = context.clock.now() + TimeDelta::hours(1);
     assert_eq!(round(&mut audit, later).await, (0, 0));
 

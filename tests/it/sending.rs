@@ -125,7 +125,7 @@ async fn a_message_whose_handling_fails_comes_again_in_seconds_and_is_sent_once(
     faults.choose(move |call| {
         let happens = left > 0 && !call.is_read() && call.item.contains("NotificationSending");
         left -= usize::from(happens);
-        happens.then_some(Fault::Refuse("ValidationException"))
+        happens.then_some(Fault::Refuse("ResourceNotFoundException"))
     });
     let user = parts.commands.post("/v1/users", &new_user(1)).await.expect(201).text("id");
     let path = format!("/v1/notifications?user_id={user}");

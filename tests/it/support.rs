@@ -4,6 +4,7 @@ pub mod behind;
 pub mod collector;
 pub mod engine;
 pub mod faults;
+pub mod feed;
 pub mod feed_watch;
 pub mod gate;
 pub mod guarded;

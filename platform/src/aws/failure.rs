@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
@@ -21,6 +21,16 @@ pub struct CallFailed {
     request_id: Option<String>,
 }
 
+/// What DynamoDB says of a request that it refuses for what it holds: as an error, or as the reason of an action of a
+/// transaction.
+const NEVER: [&str; 5] = [
+    "ValidationException",
+    "ValidationError",
+    "SerializationException",
+    "ItemCollectionSizeLimitExceededException",
+    "ItemCollectionSizeLimitExceeded",
+];
+
 /// In which way a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
@@ -37,9 +47,19 @@ enum How {
 }
 
 impl CallFailed {
-    /// A refusal that the service explains by codes of its own.
+    /// A refusal that the service explains by codes of its own; each is told once.
     pub fn refused(codes: &[&str]) -> Self {
+        // Of a transaction's actions most have no reason of their own.
+        let codes: BTreeSet<&str> = codes.iter().copied().filter(|code| *code != "None").collect();
+        let codes: Vec<&str> = codes.into_iter().collect();
         Self { how: How::Refused, code: word(Some(&codes.join("+"))), request_id: None }
+    }
+
+    /// Whether the same request will be refused each time: for what it holds, and not for how the service is. Nothing was
+    /// written then.
+    pub fn is_for_ever(&self) -> bool {
+        let mut codes = self.code.iter().flat_map(|codes| codes.split('+'));
+        self.how == How::Refused && codes.any(|code| NEVER.contains(&code))
     }
 }
 
@@ -105,6 +125,22 @@ mod tests {
         let failed = CallFailed::from(error);
         assert!(!format!("{failed:?}").contains(CANARY), "{failed:?}");
         failed.to_string()
+    }
+
+    #[test]
+    fn only_what_is_refused_for_what_it_holds_is_refused_for_ever() {
+        for (codes, expected) in [
+            (&["ValidationException"][..], true),
+            (&["None", "ValidationError"], true),
+            (&[&["None"; 99][..], &["ItemCollectionSizeLimitExceeded", "ThrottlingError"]].concat(), true),
+            (&["ItemCollectionSizeLimitExceeded"], true),
+            (&["None", "ThrottlingError"], false),
+            (&["ResourceNotFoundException"], false),
+            (&["AccessDeniedException"], false),
+            (&[], false),
+        ] {
+            assert_eq!(CallFailed::refused(codes).is_for_ever(), expected, "{codes:?}");
+        }
     }
 
     #[test]

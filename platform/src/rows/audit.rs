@@ -1,9 +1,13 @@
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, PutRequest, Select, WriteRequest},
 };
+use backon::{BackoffBuilder, ExponentialBuilder};
 use events::{
     stream::{StreamId, Version},
     views::{AuditRow, AuditSlot},
@@ -22,6 +26,14 @@ const MOST_OF_A_BATCH: usize = 25;
 /// Batches that are written at once: enough to hide their latency.
 const BATCHES_AT_ONCE: usize = 8;
 
+/// Pauses before what a batch left undone is sent again. DynamoDB asks for exponential ones; all of them together are
+/// shorter than a second and a half, for whoever waits holds a shard.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_max_delay(Duration::from_millis(500))
+    .with_max_times(5)
+    .with_jitter();
+
 /// The read model of every event. Rows are only ever added, each keyed by its event.
 #[derive(Debug, Clone)]
 pub struct AuditRows {
@@ -39,9 +51,9 @@ impl AuditRows {
     ///
     /// # Errors
     /// [`StoreError`]; some rows may be added then.
-    pub async fn add_all(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
+    pub async fn add_all(&self, rows: &[&AuditRow]) -> Result<(), StoreError> {
         // A batch that names a row twice is refused, and a record may be delivered twice.
-        let rows: BTreeMap<_, _> = rows.iter().map(|row| ((slot(&row.slot()), row.position()), row)).collect();
+        let rows: BTreeMap<_, _> = rows.iter().map(|row| ((slot(&row.slot()), row.position()), *row)).collect();
         let mut puts = Vec::with_capacity(rows.len());
         for ((slot, position), row) in rows {
             let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(row).map_err(bad_row(&self.table))?;
@@ -54,12 +66,19 @@ impl AuditRows {
         stream::iter(batches).buffer_unordered(BATCHES_AT_ONCE).try_collect().await
     }
 
-    async fn put_batch(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let answer =
-            self.client.batch_write_item().request_items(&self.table, puts).send().await.map_err(unavailable)?;
-        let left = answer.unprocessed_items.unwrap_or_default().values().map(Vec::len).sum::<usize>();
-        // Whoever applies commits tries again with its own pauses, and writes what is there again.
-        if left == 0 { Ok(()) } else { Err(StoreError::Throttled { left }) }
+    /// Writes a batch, and what the table leaves undone of it again, a bounded number of times.
+    async fn put_batch(&self, mut puts: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let mut pauses = PAUSES.build();
+        loop {
+            let sent = self.client.batch_write_item().request_items(&self.table, puts).send().await;
+            puts = sent.map_err(unavailable)?.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            if puts.is_empty() {
+                return Ok(());
+            }
+            // Whoever applies commits tries again with its own pauses, and writes what is there again.
+            let Some(pause) = pauses.next() else { return Err(StoreError::Throttled { left: puts.len() }) };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Whether the row was added; strongly consistent.

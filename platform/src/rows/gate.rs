@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    types::{AttributeValue, CancellationReason, Delete, Put, TransactWriteItem},
 };
 use events::views::Row;
 use uuid::Uuid;
 
 use super::{
     Rows,
+    generation::FIRST,
     items::{self, Item},
 };
-use crate::store::{StoreError, unavailable};
+use crate::{
+    aws::CallFailed,
+    store::{StoreError, unavailable},
+};
+
+/// Most actions of a transaction (the documentation's limit of `TransactWriteItems`).
+const MOST_ACTIONS: usize = 100;
 
 /// Attribute of a row that was put right although its version did not change: whoever still has the wrong one in memory
 /// must not build on it.
@@ -82,6 +89,15 @@ impl<R: Row> Rows<R> {
     /// What is said of a row that cannot be read.
     pub fn malformed(&self) -> StoreError {
         StoreError::BadRow { table: self.table.clone() }
+    }
+
+    /// Whether a row and what of its entries is new, differs or goes certainly fit into one transaction.
+    pub fn fits(row: &R, before: Option<&Stored<R>>) -> bool {
+        // What a row changes does not depend on the generation that it is in.
+        let (former, mut entries) = (Self::entries_of(FIRST, before), items::entries(FIRST, row));
+        let gone = former.keys().filter(|key| !entries.contains_key(*key)).count();
+        entries.retain(|key, entry| former.get(key) != Some(entry));
+        1 + gone + entries.len() <= MOST_ACTIONS
     }
 
     /// Writes a row if the one that is there is as `before` says, and what of its entries is new or differs, in one
@@ -173,6 +189,11 @@ impl<R: Row> Rows<R> {
                         .any(|reason| reason.code().is_some_and(|code| FASTER.contains(&code))) =>
                 {
                     Ok(false)
+                }
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    let reasons = cancelled.cancellation_reasons();
+                    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+                    Err(CallFailed::refused(&codes).into())
                 }
                 _ => Err(unavailable(error)),
             },

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The table does not answer, or not in time. For a write the outcome is unknown.
     #[error("the event log does not answer: {0}")]
     Unavailable(CallFailed),
+    /// A table refuses a request for what it holds, and would do so each time. Nothing was written.
+    #[error("a table can never take this: {0}")]
+    Rejected(CallFailed),
     /// The table took only a part of a batch: it is asked for more than it is provisioned for.
     #[error("the table left {left} of a batch undone")]
     Throttled {
@@ -121,13 +124,13 @@ pub enum AppendError {
 
 impl From<CallFailed> for StoreError {
     fn from(failed: CallFailed) -> Self {
-        Self::Unavailable(failed)
+        if failed.is_for_ever() { Self::Rejected(failed) } else { Self::Unavailable(failed) }
     }
 }
 
 /// What is said of a call that failed: see [`CallFailed`].
 pub fn unavailable<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> StoreError {
-    StoreError::Unavailable(error.into())
+    CallFailed::from(error).into()
 }
 
 /// What is said of a row that cannot be read or written: which table, and nothing of the cause, which may quote it.

@@ -61,6 +61,15 @@ impl fmt::Display for Standing {
 }
 
 impl Standing {
+    /// The version up to which the row has the log's commits, if it lacks the ones after it.
+    pub(crate) fn lacks_after(&self) -> Option<Version> {
+        match self {
+            Self::Missing(_) => Some(Version::NONE),
+            Self::Behind(row, _) => Some(*row),
+            _ => None,
+        }
+    }
+
     /// Whether a row is to be written.
     pub(crate) fn can_be_mended(&self) -> bool {
         !matches!(self, Self::Equal | Self::Ahead(..) | Self::Unfoldable(_))
@@ -68,6 +77,11 @@ impl Standing {
 }
 
 impl<R: Row> Compared<R> {
+    /// The stream's state; `None` when it cannot be folded.
+    pub(crate) fn into_fold(self) -> Option<R> {
+        self.fold
+    }
+
     /// Writes the fold over what was found. `false`: somebody wrote the row meanwhile.
     pub(crate) async fn mend(&self, rows: &Rows<R>, mark: Uuid) -> Result<bool, StoreError> {
         match &self.fold {

@@ -150,7 +150,8 @@ impl<R: Row> Generation<R> {
         Ok(())
     }
 
-    /// Applies commits that follow the row as we know it. `false`: it is not so any more.
+    /// Applies commits that follow the row as we know it: all of them, or as many as one transaction takes. `false`: the row
+    /// has to be looked at again, because it is not so any more or because some are left.
     async fn apply(
         &self,
         store: &EventStore,
@@ -172,6 +173,10 @@ impl<R: Row> Generation<R> {
         }
         // What comes before one that cannot be read is applied.
         if let (Some(row), Some(stream)) = (row, last) {
+            if commits.len() > 1 && !Rows::fits(&row, before.as_ref()) {
+                Box::pin(self.apply(store, before, &commits[..commits.len() / 2])).await?;
+                return Ok(false);
+            }
             if !self.rows.put(&row, before.as_ref()).await? {
                 self.known.invalidate(&stream.id).await;
                 return Ok(false);

@@ -74,15 +74,15 @@ impl Feed {
         Ok(Retried::Contended)
     }
 
-    async fn apply_from(&self, stream: StreamId, mut after: Version) -> Result<(), ApplyError> {
+    /// Applies what follows a version of a stream, everything that its commits add included.
+    pub(super) async fn apply_from(&self, stream: StreamId, mut after: Version) -> Result<(), ApplyError> {
         loop {
             let commits = self.0.store.read_stored(stream, Range { after, until: None }, PAGE).await?;
             let Some(last) = commits.last() else { return Ok(()) };
             after = last.version;
-            let mut rows = Vec::new();
-            let run = Run::of(stream, commits, &mut rows);
+            let mut run = Run::of(stream, commits);
             let first = run.first();
-            self.0.audit.add_all(&rows).await?;
+            self.add_rows(std::slice::from_mut(&mut run)).await?;
             self.apply_run(run).await.map_err(|error| error.at(first))?;
         }
     }

@@ -7,32 +7,41 @@ use platform::store::{StoreError, Undecodable};
 
 use super::ApplyError;
 
-/// Commits of one stream, in order, up to one that cannot be read.
+/// Commits of one stream, in order, up to one that cannot be applied.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) stream: StreamId,
     pub(super) commits: Vec<StoredCommit>,
+    /// The rows of the audit feed that each commit adds.
+    pub(super) rows: Vec<Vec<AuditRow>>,
     pub(super) unreadable: Option<ApplyError>,
 }
 
 impl Run {
-    /// The run of a stream's commits, whose rows of the audit feed are added to `rows`.
-    pub(super) fn of(stream: StreamId, mut commits: Vec<StoredCommit>, rows: &mut Vec<AuditRow>) -> Self {
-        let mut unreadable = None;
-        for (index, commit) in commits.iter().enumerate() {
-            match rows_of(commit) {
-                Ok(more) => rows.extend(more),
+    /// The run of a stream's commits.
+    pub(super) fn of(stream: StreamId, commits: Vec<StoredCommit>) -> Self {
+        let mut run = Self { stream, commits, rows: Vec::new(), unreadable: None };
+        for index in 0..run.commits.len() {
+            match rows_of(&run.commits[index]) {
+                Ok(rows) => run.rows.push(rows),
                 Err(error) => {
-                    unreadable = Some((index, error));
+                    run.end_before(index, error);
                     break;
                 }
             }
         }
-        let unreadable = unreadable.map(|(index, error)| {
-            commits.truncate(index);
-            error
-        });
-        Self { stream, commits, unreadable }
+        run
+    }
+
+    /// Leaves out a commit that cannot be applied, and what follows it.
+    pub(super) fn end_before(&mut self, index: usize, error: ApplyError) {
+        let error = match self.commits.get(index) {
+            Some(commit) => error.at(commit.version),
+            None => error,
+        };
+        self.unreadable = Some(error);
+        self.commits.truncate(index);
+        self.rows.truncate(index);
     }
 
     /// The first version, for an error that names none.

@@ -1,7 +1,8 @@
 //! The background audit: goes round the log, slowly and for ever, and compares what was made of it.
 //!
 //! Where everything works it finds nothing. What it finds is put right through the same conditional writes as ever, and
-//! counted: the number should stay 0.
+//! counted: the number should stay 0. Commits that a row lacks are delivered again, with everything that they add: nobody
+//! would add it once the row is written.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,10 +16,11 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, TimeDelta, Utc};
 use events::{
+    ids::UserId,
     notification::NotificationState,
     role::RoleState,
     stream::{Category, StreamId},
-    user::UserState,
+    user::{Status, UserState},
     views::Row,
 };
 use platform::{
@@ -32,7 +34,7 @@ use platform::{
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::claims;
-use crate::feed::{Standing, compare_quickly};
+use crate::feed::{Compared, Feed, Standing, chain, compare_quickly};
 
 /// Commits per page of the log.
 const PAGE: i32 = 25;
@@ -65,6 +67,7 @@ pub struct Counted {
 #[derive(Debug)]
 pub struct Audit {
     context: Context,
+    feed: Feed,
     counted: Arc<Counted>,
     users: Rows<UserState>,
     roles: Rows<RoleState>,
@@ -76,8 +79,8 @@ pub struct Audit {
 type Key = Option<HashMap<String, AttributeValue>>;
 
 impl Audit {
-    /// An audit that counts from 0.
-    pub fn new(context: Context) -> Self {
+    /// An audit that counts from 0, and gives `feed` what did not reach the rows.
+    pub fn new(context: Context, feed: Feed) -> Self {
         let (client, names, generations) = (|| context.aws.dynamodb.clone(), &context.names, &context.generations);
         Self {
             users: Rows::new(client(), names, &USERS, generations),
@@ -86,6 +89,7 @@ impl Audit {
             counted: Arc::default(),
             lately: BTreeSet::new(),
             context,
+            feed,
         }
     }
 
@@ -123,7 +127,11 @@ impl Audit {
         let named = |item: &HashMap<String, AttributeValue>| item.get("stream")?.as_s().ok()?.parse().ok();
         let streams: BTreeSet<StreamId> = page.items().iter().filter_map(named).collect();
         for stream in streams.difference(&self.lately.clone()) {
-            self.audit(*stream, applied_until).await?;
+            match self.audit(*stream, applied_until).await {
+                // A table that can never take what would put one stream right must not keep the others from being looked at.
+                Err(error) if !error.is_outage() => self.note(*stream, &chain(&error), false),
+                audited => audited?,
+            }
         }
         let is_last = page.last_evaluated_key.is_none();
         self.lately = if is_last { BTreeSet::new() } else { streams };
@@ -139,9 +147,16 @@ impl Audit {
 
     async fn audit(&self, stream: StreamId, applied_until: DateTime<Utc>) -> Result<(), StoreError> {
         let can_be_folded = match stream.category {
-            Category::User => self.row(&self.users, stream, applied_until).await?,
-            Category::Role => self.row(&self.roles, stream, applied_until).await?,
-            Category::Notification => self.row(&self.notifications, stream, applied_until).await?,
+            Category::User => {
+                let user = self.row(&self.users, stream, applied_until).await?;
+                if user.as_ref().is_some_and(|user| user.status == Status::Erased) {
+                    // A sign-in that raced the erasure may have left a session behind.
+                    self.feed.forget(UserId(stream.id)).await?;
+                }
+                user.is_some()
+            }
+            Category::Role => self.row(&self.roles, stream, applied_until).await?.is_some(),
+            Category::Notification => self.row(&self.notifications, stream, applied_until).await?.is_some(),
             Category::Session | Category::Number => true,
         };
         self.counted.streams.fetch_add(1, Ordering::Relaxed);
@@ -153,28 +168,44 @@ impl Audit {
         Ok(())
     }
 
-    /// Whether the stream can be folded: one that cannot is parked, and told of there.
+    /// Gives the stream's state, unless it cannot be folded: one that cannot is parked, and told of there.
     async fn row<R: Row>(
         &self,
         rows: &Rows<R>,
         stream: StreamId,
         applied_until: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<R>, StoreError> {
         let (found, recorded_at) = compare_quickly(self.context.store(), rows, stream).await?;
         let is_on_its_way = recorded_at.is_some_and(|at| at > applied_until - CLOCKS_APART);
         match found.standing {
-            Standing::Unfoldable(_) => return Ok(false),
-            Standing::Equal => return Ok(true),
-            Standing::Missing(_) | Standing::Behind(..) if is_on_its_way => return Ok(true),
-            _ => (),
+            Standing::Missing(_) | Standing::Behind(..) if is_on_its_way => (),
+            Standing::Equal | Standing::Unfoldable(_) => (),
+            _ => self.put_right(rows, stream, &found).await?,
         }
-        let can_be = found.standing.can_be_mended();
-        let healed = can_be && found.mend(rows, self.context.clock.new_id()).await?;
+        Ok(found.into_fold())
+    }
+
+    async fn put_right<R: Row>(&self, rows: &Rows<R>, stream: StreamId, found: &Compared<R>) -> Result<(), StoreError> {
+        let what = &found.standing;
+        let healed = match what.lacks_after() {
+            Some(version) => {
+                if !self.feed.deliver_again(stream, version).await? {
+                    return Ok(());
+                }
+                let (now, _) = compare_quickly(self.context.store(), rows, stream).await?;
+                now.standing == Standing::Equal || self.mend(rows, &now).await?
+            }
+            None => self.mend(rows, found).await?,
+        };
         // One that somebody wrote while it was compared is looked at again in the next round.
-        if healed || !can_be {
-            self.note(stream, &found.standing.to_string(), healed);
+        if healed || !what.can_be_mended() {
+            self.note(stream, &what.to_string(), healed);
         }
-        Ok(true)
+        Ok(())
+    }
+
+    async fn mend<R: Row>(&self, rows: &Rows<R>, found: &Compared<R>) -> Result<bool, StoreError> {
+        Ok(found.standing.can_be_mended() && found.mend(rows, self.context.clock.new_id()).await?)
     }
 
     fn note(&self, stream: StreamId, what: &str, healed: bool) {

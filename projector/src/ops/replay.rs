@@ -8,7 +8,7 @@ use events::{
     decider::Decider,
     notification::NotificationState,
     role::RoleState,
-    stream::{StreamId, Version},
+    stream::{Category, StreamId, Version},
     user::UserState,
     values::{Personal, Reason},
     views::Row,
@@ -37,9 +37,9 @@ const PAGE: usize = 100;
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: Settings,
-    /// The read model.
-    #[arg(long, value_enum)]
-    model: ReadModel,
+    /// The read model. Without one sessions are meant, which have no rows: only their reactions can be run again.
+    #[arg(long, value_enum, required_unless_present = "emit")]
+    model: Option<ReadModel>,
     /// The stream, such as `user#6f1d3c1e-8f0b-4c52-9a57-2b6f0e1d77a4`.
     #[arg(long, required_unless_present = "from", conflicts_with_all = ["from", "to"])]
     stream: Option<StreamId>,
@@ -70,10 +70,19 @@ struct Told {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Verdict> {
     let reason = arguments.reason.as_deref().map(Reason::parse).transpose();
     let reason = reason.map_err(|_| anyhow::anyhow!("the reason is not valid"))?;
-    ensure!(!arguments.emit || arguments.model == ReadModel::Users1, "only users have reactions: --model users1");
+    ensure!(
+        !arguments.emit || matches!(arguments.model, None | Some(ReadModel::Users1)),
+        "only users have reactions, and sessions (without --model)"
+    );
     let (context, _) = connect(&arguments.settings).await?;
-    let table = arguments.model.table();
-    match arguments.model {
+    let Some(model) = arguments.model else {
+        let streams = streams(&context, &arguments, Category::Session).await?;
+        println!("{} streams", streams.len());
+        emit(&context, &streams, &arguments, reason).await?;
+        return Ok(Verdict::Well);
+    };
+    let table = model.table();
+    match model {
         ReadModel::Users1 => replay::<UserState>(&context, table, &arguments, reason).await,
         ReadModel::Role => replay::<RoleState>(&context, table, &arguments, None).await,
         ReadModel::Notifications => replay::<NotificationState>(&context, table, &arguments, None).await,
@@ -86,7 +95,7 @@ async fn replay<R: Row>(
     arguments: &Arguments,
     reason: Option<Reason>,
 ) -> anyhow::Result<Verdict> {
-    let streams = streams::<R>(context, arguments).await?;
+    let streams = streams(context, arguments, R::Rules::CATEGORY).await?;
     let fed = Plans::new(context.aws.dynamodb.clone(), &context.names).read().await?.of(table.name).fed;
     let rows: Rows<R> = Rows::new(context.aws.dynamodb.clone(), &context.names, table, &context.generations);
     let mut told = Told::default();
@@ -98,20 +107,17 @@ async fn replay<R: Row>(
         progress.add(1);
     }
     drop(progress);
-    if let Some(reason) = reason {
-        let requested = emit(context, &streams, arguments, Personal::Known(reason)).await?;
-        println!("{requested} notifications are requested newly");
-    }
+    emit(context, &streams, arguments, reason).await?;
     let Told { drifted, left } = told;
     println!("{} streams, {drifted} rows were not the fold of the log, {left} of them are left", streams.len());
     Ok(if left == 0 { Verdict::Well } else { Verdict::Wrong })
 }
 
-/// The streams that are meant.
-async fn streams<R: Row>(context: &Context, arguments: &Arguments) -> anyhow::Result<BTreeSet<StreamId>> {
-    let feeds = |stream: &StreamId| stream.category == R::Rules::CATEGORY;
+/// The streams of a category that are meant.
+async fn streams(context: &Context, arguments: &Arguments, category: Category) -> anyhow::Result<BTreeSet<StreamId>> {
+    let feeds = |stream: &StreamId| stream.category == category;
     if let Some(stream) = arguments.stream {
-        ensure!(feeds(&stream), "{stream} does not feed this read model");
+        ensure!(feeds(&stream), "{stream} does not feed this read model; without one it has to be a session");
         return Ok(BTreeSet::from([stream]));
     }
     let mut streams = BTreeSet::new();
@@ -176,13 +182,14 @@ async fn mended<R: Row>(
     Ok(written)
 }
 
-/// Runs the reactions to the commits that are meant again.
+/// Runs the reactions to the commits that are meant again, if there is a reason to, and tells how many requests are new.
 async fn emit(
     context: &Context,
     streams: &BTreeSet<StreamId>,
     arguments: &Arguments,
-    reason: Personal<Reason>,
-) -> anyhow::Result<u64> {
+    reason: Option<Reason>,
+) -> anyhow::Result<()> {
+    let Some(reason) = reason.map(Personal::Known) else { return Ok(()) };
     let queues = Queues::find(context.aws.sqs.clone(), &context.names).await.context("the queues")?;
     let feed = Feed::new(context, queues);
     let mut requested = 0;
@@ -197,5 +204,6 @@ async fn emit(
             }
         }
     }
-    Ok(requested)
+    println!("{requested} notifications are requested newly");
+    Ok(())
 }

@@ -230,7 +230,10 @@ impl<S: Source, L: LeaseStore, H: Handler> Consumer<S, L, H> {
         // Without a limit of tries it ends only with success.
         if let Ok(began) = self.unless_stopped(catching_up.boxed()).await? {
             shared.board.count(Tally::CaughtUp);
-            cursor.caught_up(began);
+            cursor.caught_up(began, shared.clock.now());
+            if cursor.step() == Step::CatchUp {
+                tracing::error!(%began, "catching up took longer than the stream is trusted to keep its records");
+            }
             self.held.advance(cursor.checkpoint(), cursor.position_at());
             self.save().await;
         }

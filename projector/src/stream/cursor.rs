@@ -116,11 +116,14 @@ impl Cursor {
         self.idle.clear();
     }
 
-    /// Everything that was recorded before `began` has been applied from the log.
-    pub(super) fn caught_up(&mut self, began: DateTime<Utc>) {
-        self.state = State::Closed;
-        self.from = From::Horizon;
+    /// Everything that was recorded before `began` has been applied from the log. If that took so long that the stream may
+    /// have trimmed what was recorded since, it has to be done once more. `now` as for [`Cursor::new`].
+    pub(super) fn caught_up(&mut self, began: DateTime<Utc>, now: DateTime<Utc>) {
         self.position_at = self.position_at.max(Some(began));
+        if now - began <= TRUSTED_AGE {
+            self.state = State::Closed;
+            self.from = From::Horizon;
+        }
     }
 
     /// The shard does not exist any more, and what it held has been applied from the log.

@@ -43,6 +43,8 @@ pub enum Fault {
     Broken,
     /// It is refused with this error and not carried out.
     Refuse(&'static str),
+    /// A batch of writes is answered with all of them undone.
+    Undone,
     /// The transaction is cancelled, with this as the reason of its first action.
     Cancel(&'static str),
 }
@@ -145,6 +147,11 @@ async fn forward(
         }
         Some(Fault::Broken) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &Value::Null),
         Some(Fault::Refuse(error)) => refuse(StatusCode::BAD_REQUEST, error, &Value::Null),
+        Some(Fault::Undone) => {
+            let request: Value = serde_json::from_slice(&body).unwrap();
+            let answer = json!({ "UnprocessedItems": request["RequestItems"] });
+            ([(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer.to_string()).into_response()
+        }
         Some(Fault::Cancel(reason)) => {
             let request: Value = serde_json::from_slice(&body).unwrap();
             let actions = request["TransactItems"].as_array().map_or(0, Vec::len);

@@ -48,7 +48,7 @@ fn a_shard_whose_past_is_unknown_or_too_long_ago_is_caught_up_first() {
     for position_at in [None, Some(now() - TimeDelta::hours(21))] {
         let mut cursor = Cursor::new(&lease(Checkpoint::Start, position_at), now());
         assert_eq!(cursor.step(), Step::CatchUp);
-        cursor.caught_up(now());
+        cursor.caught_up(now(), now());
         assert_eq!((cursor.step(), cursor.position_at()), (Step::Open(From::Horizon), Some(now())));
     }
 }
@@ -68,9 +68,21 @@ fn a_trimmed_shard_is_caught_up_and_read_from_the_horizon() {
     let mut cursor = reading();
     cursor.trimmed();
     assert_eq!((cursor.step(), cursor.checkpoint()), (Step::CatchUp, Checkpoint::After("7".into())));
-    cursor.caught_up(now() + TimeDelta::seconds(1));
+    cursor.caught_up(now() + TimeDelta::seconds(1), now() + TimeDelta::minutes(1));
     assert_eq!((cursor.step(), cursor.checkpoint()), (Step::Open(From::Horizon), Checkpoint::Start));
     assert_eq!(cursor.position_at(), Some(now() + TimeDelta::seconds(1)));
+}
+
+#[test]
+fn catching_up_for_longer_than_the_stream_is_trusted_is_done_once_more() {
+    let mut cursor = reading();
+    cursor.trimmed();
+    let began = now() + TimeDelta::hours(1);
+    cursor.caught_up(began, began + TimeDelta::hours(21));
+    assert_eq!((cursor.step(), cursor.checkpoint()), (Step::CatchUp, Checkpoint::After("7".into())));
+    assert_eq!(cursor.position_at(), Some(began), "what was recorded before is applied");
+    cursor.caught_up(began + TimeDelta::hours(21), began + TimeDelta::hours(40));
+    assert_eq!((cursor.step(), cursor.checkpoint()), (Step::Open(From::Horizon), Checkpoint::Start));
 }
 
 #[test]
