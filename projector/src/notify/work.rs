@@ -149,9 +149,11 @@ impl Worker {
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         match consequence {
             Consequence::Works => self.pacer.worked().await?,
+            Consequence::NoAnswer => self.pacer.unanswered().await?,
             Consequence::HoldBack(until) => self.pacer.hold_back(*until).await?,
             Consequence::Stop(scope, stopped) => self.pacer.stop(*scope, stopped).await?,
             Consequence::OptedOut => {
+                self.pacer.worked().await?;
                 let wish = Wish { source: Source::Provider, said_at: self.context.clock.now() };
                 let command = NumberCommand::OptOut(wish);
                 self.context.numbers.record::<NumberRefusal>(to, command, metadata(it)).await?;
