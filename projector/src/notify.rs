@@ -1,5 +1,6 @@
 //! From the queue to Telnyx: one message per notification, and never a guess.
 
+mod attempt;
 mod dispatcher;
 mod judge;
 mod pacing;

@@ -1,43 +1,28 @@
 //! What is sent, what is withheld, and what is looked after when sending goes wrong.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use chrono::{Days, NaiveTime};
+use events::{ids::NotificationId, notification::Delivery};
+use platform::clock::Clock;
+use serde_json::json;
 
 use crate::support::{
-    Client, SOON, TestWorld,
+    SOON, TestWorld,
     faults::{Fault, Faults},
+    messages::{faults, notified, registered},
     messages_to, new_user,
     operator::{expect, operator},
     parts::Parts,
     phone,
+    store::context,
 };
-
-/// Tells the stand-in what to do wrong from now on.
-async fn faults(world: &TestWorld, faults: Value) {
-    let telnyx = Client::new(&world.world.addresses.telnyx);
-    let set = telnyx.request(Method::PUT, "/_standin/faults").json(&faults).send().await.unwrap();
-    assert!(set.status().is_success(), "{}", set.text().await.unwrap());
-}
-
-async fn registered(world: &TestWorld, number: u32) -> String {
-    world.api.post("/v1/users", &new_user(number)).await.expect(201).text("id")
-}
-
-/// The one notification of a user, once it stands there.
-async fn notified(world: &TestWorld, user: &str, status: &str) -> Value {
-    let path = format!("/v1/notifications?user_id={user}");
-    let answer = world.api.get_until(&path, |answer| answer.body["items"][0]["status"] == status).await;
-    assert_eq!(answer.body["items"].as_array().unwrap().len(), 1);
-    answer.body["items"][0].clone()
-}
 
 #[tokio::test]
 async fn a_request_that_the_provider_cannot_read_goes_to_the_dead_letters_and_is_redriven_under_its_id() {
     let world = TestWorld::start().await;
     expect(&operator(&world, &["dlq", "list"]).await, 0, "0 dead letters, 0 unknown");
-    faults(&world, json!({ "reject": { "count": 2, "status": 400, "code": "10015" } })).await;
-    let users = [registered(&world, 1).await, registered(&world, 2).await];
-    let dead = [notified(&world, &users[0], "dead").await, notified(&world, &users[1], "dead").await];
+    faults(&world.world.addresses.telnyx, json!({ "reject": { "count": 2, "status": 400, "code": "10015" } })).await;
+    let users = [registered(&world.api, 1).await, registered(&world.api, 2).await];
+    let dead = [notified(&world.api, &users[0], "dead").await, notified(&world.api, &users[1], "dead").await];
     assert_eq!(dead[0]["error_code"], "10015");
     let ids = dead.map(|it| it["id"].as_str().unwrap().to_owned());
 
@@ -57,13 +42,13 @@ async fn a_request_that_the_provider_cannot_read_goes_to_the_dead_letters_and_is
     assert!(!shown.1.contains(&phone(1)) && !shown.1.contains("Ada"), "{}", shown.1);
 
     expect(&operator(&world, &["dlq", "redrive", &ids[0]]).await, 0, "is pending");
-    let delivered = notified(&world, &users[0], "delivered").await;
+    let delivered = notified(&world.api, &users[0], "delivered").await;
     assert_eq!((delivered["id"].as_str(), &delivered["attempt"]), (Some(&*ids[0]), &json!(2)));
     assert_eq!(world.messages_to(&phone(1)).await.len(), 1);
     expect(&operator(&world, &["dlq", "redrive", &ids[0]]).await, 1, "cannot be sent once more");
 
     expect(&operator(&world, &["dlq", "discard", "--all"]).await, 0, "is failed");
-    assert_eq!(notified(&world, &users[1], "failed").await["error_code"], "discarded");
+    assert_eq!(notified(&world.api, &users[1], "failed").await["error_code"], "discarded");
     expect(&operator(&world, &["dlq", "list"]).await, 0, "0 dead letters, 0 unknown");
     assert!(world.messages_to(&phone(2)).await.is_empty());
     let nobody = "6f1d3c1e-8f0b-4c52-9a57-2b6f0e1d77a4";
@@ -74,44 +59,44 @@ async fn a_request_that_the_provider_cannot_read_goes_to_the_dead_letters_and_is
 #[tokio::test]
 async fn an_unknown_outcome_is_seen_and_sent_again_only_when_somebody_says_so() {
     let world = TestWorld::start().await;
-    faults(&world, json!({ "accept_then_drop": 1, "webhooks": { "drop": true } })).await;
-    let user = registered(&world, 1).await;
-    let unknown = notified(&world, &user, "unknown").await;
+    faults(&world.world.addresses.telnyx, json!({ "accept_then_drop": 1, "webhooks": { "drop": true } })).await;
+    let user = registered(&world.api, 1).await;
+    let unknown = notified(&world.api, &user, "unknown").await;
     let listed = world.api.get("/v1/notifications?status=unknown").await.expect(200);
     assert_eq!(listed.body["items"][0]["id"], unknown["id"]);
     let id = unknown["id"].as_str().unwrap();
     expect(&operator(&world, &["dlq", "list"]).await, 1, &format!("unknown: {id} in transactional"));
     assert_eq!(world.messages_to(&phone(1)).await.len(), 1);
     expect(&operator(&world, &["dlq", "redrive", id]).await, 0, "is pending");
-    faults(&world, json!({})).await;
-    assert_eq!(notified(&world, &user, "delivered").await["attempt"], 2);
+    faults(&world.world.addresses.telnyx, json!({})).await;
+    assert_eq!(notified(&world.api, &user, "delivered").await["attempt"], 2);
     assert_eq!(world.messages_to(&phone(1)).await.len(), 2);
 }
 
+/// Telnyx's own headers stand in every answer, and tell of the rate: nothing that a day's limit would wait for.
 #[tokio::test]
-async fn an_empty_purse_stops_all_messages_until_one_gets_through_again() {
+async fn a_spend_limit_stops_all_messages_until_midnight_whatever_the_headers_say() {
     let world = TestWorld::start().await;
-    faults(&world, json!({ "reject": { "status": 429, "code": "40333", "retry_after": 3 } })).await;
-    let first = registered(&world, 1).await;
-    let refused = notified(&world, &first, "pending").await;
-    let others = [registered(&world, 2).await, registered(&world, 3).await, registered(&world, 4).await];
-    // One request was refused; the knob has run down, and whatever else was asked for would have been accepted.
-    for user in &others {
-        let path = format!("/v1/notifications?user_id={user}");
-        let told = |answer: &crate::support::Answer| {
-            let it = &answer.body["items"][0];
-            it["error_code"] == "40333" || it["status"] == "delivered"
-        };
-        world.api.get_until(&path, told).await;
-    }
-    for user in [first].iter().chain(&others) {
-        let delivered = notified(&world, user, "delivered").await;
-        let tries = if delivered["id"] == refused["id"] { 2 } else { 1 };
-        assert_eq!(delivered["attempt"], tries, "what is withheld is no try");
-    }
+    let reject = json!({ "count": 100, "status": 429, "code": "40333", "retry_after": 1, "rate_limit_reset": 0 });
+    faults(&world.world.addresses.telnyx, json!({ "reject": reject })).await;
+    let midnight = (Clock::system().now().date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
+    let mut all = Vec::new();
     for number in 1..=4 {
-        assert_eq!(world.messages_to(&phone(number)).await.len(), 1);
+        let user = registered(&world.api, number).await;
+        let path = format!("/v1/notifications?user_id={user}");
+        let told = world.api.get_until(&path, |answer| answer.body["items"][0]["error_code"] == "40333").await;
+        all.push(told.body["items"][0].clone());
     }
+    let context = context(&world.settings()).await;
+    let mut tries = Vec::new();
+    for it in all {
+        let id: NotificationId = it["id"].as_str().unwrap().parse().unwrap();
+        let state = context.notifications.load(id.into()).await.unwrap().state.unwrap();
+        assert!(state.due.is_some_and(|due| due >= midnight), "{state:?}");
+        assert_eq!(state.status, Delivery::Pending);
+        tries.push(state.attempt);
+    }
+    assert_eq!((tries[0], tries[3]), (1, 0), "what is withheld is no try");
 }
 
 /// By itself the queue shows it again only after a minute.
@@ -142,6 +127,6 @@ async fn numbers_of_other_countries_get_nothing() {
     let mut user = new_user(1);
     user["phone"] = json!("+18765550123");
     let user = world.api.post("/v1/users", &user).await.expect(201).text("id");
-    assert_eq!(notified(&world, &user, "suppressed").await["error_code"], "country-not-allowed");
+    assert_eq!(notified(&world.api, &user, "suppressed").await["error_code"], "country-not-allowed");
     assert!(world.messages_to("+18765550123").await.is_empty());
 }

@@ -9,6 +9,7 @@ pub mod feed_watch;
 pub mod gate;
 pub mod guarded;
 pub mod keys;
+pub mod messages;
 pub mod operator;
 pub mod parts;
 pub mod process;

@@ -313,8 +313,10 @@ fn receive(it: &NotificationState, attempt: u32, provider_id: String, receipt: R
     if it.status.is_final() || attempt == 0 || attempt > it.attempt {
         return vec![];
     }
-    // An earlier try that failed says nothing of the last one; one that arrived does.
-    if attempt < it.attempt && matches!(receipt, Receipt::Failed(_)) {
+    // A try that is over: another one was made, or will be. That it is on its way or failed is old news, and must not take
+    // the place of the try that counts; that it arrived ends it all.
+    let over = attempt < it.attempt || it.status == Delivery::Pending;
+    if over && receipt != Receipt::Delivered {
         return vec![];
     }
     // That there is a receipt proves that the provider took it.

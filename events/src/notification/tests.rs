@@ -165,8 +165,26 @@ fn an_operator_redrives_what_stands_still_and_nothing_that_may_arrive() {
     let arrived = NotificationAccepted { provider_id: "id".to_owned() };
     let arrived = [NotificationEvent::NotificationAccepted(arrived), NotificationEvent::NotificationDelivered {}];
     given::<Notification>(again.clone()).when(received(1, Receipt::Delivered)).then(arrived);
-    let trying = [again, vec![sending(2, 1_560)]].concat();
-    given::<Notification>(trying).when(received(1, Receipt::Failed("40008".to_owned()))).then_nothing();
+}
+
+#[test]
+fn a_late_receipt_of_a_try_that_is_over_does_not_take_the_place_of_the_next_one() {
+    let accepted = NotificationEvent::NotificationAccepted(NotificationAccepted { provider_id: "id".to_owned() });
+    let failed = NotificationEvent::NotificationFailed(NotificationFailed { error_code: "40008".to_owned() });
+    let redriven = NotificationEvent::NotificationRedriven(NotificationRedriven { expires_at: at(2_000) });
+    let event = NotificationDeferred { error_code: "40333".to_owned(), not_before: at(1_500) };
+    let of_failed = vec![requested(), sending(1, 70), accepted, NotificationEvent::NotificationSent {}, failed];
+    let old_news = [Receipt::Sent, Receipt::Unconfirmed, Receipt::Failed("40008".to_owned())];
+    for ended in [unknown(), of_failed] {
+        let waits = [ended, vec![redriven.clone()]].concat();
+        let waits_longer = [waits.clone(), vec![NotificationEvent::NotificationDeferred(event.clone())]].concat();
+        let tries = [waits.clone(), vec![sending(2, 1_560)]].concat();
+        for history in [waits, waits_longer, tries] {
+            for receipt in old_news.clone() {
+                given::<Notification>(history.clone()).when(received(1, receipt)).then_nothing();
+            }
+        }
+    }
 }
 
 #[test]
@@ -238,6 +256,12 @@ proptest! {
             let before = fold::<Notification>(history.clone());
             let Ok(events) = Notification::decide(&before, command.clone()) else { continue };
             let redriven = matches!(command, NotificationCommand::Redrive { .. });
+            let told = match &command {
+                NotificationCommand::Receive { receipt, .. } => *receipt != Receipt::Delivered,
+                _ => false,
+            };
+            let waits = before.as_ref().is_some_and(|it| it.status == Delivery::Pending);
+            prop_assert!(!told || !waits || events.is_empty(), "what waits is moved by an old try: {:?}", events);
             prop_assert!(events.is_empty() || redriven || !before.as_ref().is_some_and(|it| it.status.is_final()));
             history.extend(events);
             let after = fold::<Notification>(history.clone());

@@ -159,7 +159,8 @@ function ofServices({ stage }: AlarmsProps): Rule[] {
 
 function ofMessages({ stage }: AlarmsProps): Rule[] {
   const causes = {
-    'sending-stopped': 'Users get no text messages: the provider refuses all of them',
+    'sending-stopped': 'Users get no text messages: the provider refuses all of them, or does not answer',
+    'daily-cap': 'Users get no text messages of a lane until midnight UTC: its part of the day is used up',
     'message-refused': 'Some user gets no text message: the provider refuses it for a reason that lies with us',
     'notification-dead': 'Some user gets no text message: its data cannot be read',
   };

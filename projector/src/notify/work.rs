@@ -2,17 +2,15 @@
 
 use std::error::Error;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use events::{
     decider::Decider,
     envelope::{Actor, Metadata},
     ids::NotificationId,
     notification::{
         Delivery, Notification, NotificationCommand, NotificationDeferred, NotificationEvent, NotificationRefusal,
-        NotificationState, Withheld,
+        NotificationState, Outcome, Withheld,
     },
-    number::{NumberCommand, NumberRefusal, Source, Wish},
-    values::Phone,
 };
 use platform::{
     context::Context,
@@ -20,19 +18,23 @@ use platform::{
     store::{ExecuteError, Executed, Folded, Intent, StoreError},
     telemetry::{
         metrics::{SEND_ALARMS, SENDS},
-        trip::{Hop, SpanKind, Start},
+        trip::Hop,
     },
     telnyx::address::WebhookAddress,
 };
 
 use super::{
-    judge::{Judge, Ready},
+    judge::Judge,
     pacing::{Pacer, Turn},
-    telnyx::{Consequence, Outgoing, Telnyx},
+    telnyx::Telnyx,
 };
 
 /// How long a dispatcher holds a notification: the longest request, with the writes around it.
-const HOLD: TimeDelta = TimeDelta::seconds(20);
+pub(super) const HOLD: TimeDelta = TimeDelta::seconds(20);
+
+/// For how long a judgement holds. Whoever waited longer for their turn is judged again: meanwhile somebody may have said STOP,
+/// been forgotten, or got another number.
+const JUDGED_FOR: TimeDelta = TimeDelta::seconds(1);
 
 /// Why a notification is given up whose data cannot be read.
 const UNREADABLE: &str = "unreadable";
@@ -43,7 +45,7 @@ pub struct Worker {
     pub(super) context: Context,
     pub(super) telnyx: Telnyx,
     judge: Judge,
-    pacer: Pacer,
+    pub(super) pacer: Pacer,
     public_url: String,
 }
 
@@ -80,7 +82,7 @@ impl Worker {
                 Err(ExecuteError::Store(error)) if !error.is_outage() => self.give_up(&it, &error).await,
                 sent => sent,
             },
-            Delivery::Pending | Delivery::Sending => self.settle(&it, NotificationCommand::Settle { now }).await,
+            Delivery::Pending | Delivery::Sending => self.settle_by_time(&it, now).await,
             _ if it.look_again_at().is_some_and(|at| at <= now) => self.look_up(&it, now).await,
             Delivery::Dead => Ok(Done::Dead),
             _ => Ok(Done::Finished),
@@ -88,12 +90,13 @@ impl Worker {
     }
 
     async fn send(&self, it: &NotificationState, shutdown: &Shutdown) -> Result<Done, WorkError> {
-        let Ready { to, text, of } = match self.judge.judge(it).await? {
+        let judged_at = self.context.clock.now();
+        let mut ready = match self.judge.judge(it).await? {
             Ok(ready) => ready,
             Err(withheld) => return self.withhold(it, withheld).await,
         };
         let turn = tokio::select! {
-            turn = self.pacer.turn(it.lane, of.segments) => turn?,
+            turn = self.pacer.turn(it.lane, ready.of.segments) => turn?,
             () = shutdown.begun() => return Ok(Done::GivenBack),
         };
         let moment = match turn {
@@ -103,8 +106,15 @@ impl Worker {
                 return self.withhold(it, Withheld::Until(NotificationDeferred { error_code, not_before })).await;
             }
         };
+        if self.context.clock.now() - judged_at > JUDGED_FOR {
+            ready = match self.judge.judge(it).await? {
+                Ok(ready) => ready,
+                // The turn is given up: whoever comes next has the next one.
+                Err(withheld) => return self.withhold(it, withheld).await,
+            };
+        }
         let now = self.context.clock.now();
-        let take = NotificationCommand::Take { now, until: now + HOLD, text: of };
+        let take = NotificationCommand::Take { now, until: now + HOLD, text: ready.of };
         let taken = match self.command(it, take).await {
             // Somebody else holds it, or it has to wait: the sweeper queues it again when it is due.
             Err(ExecuteError::Refused(NotificationRefusal::NotDue(_))) => return Ok(Done::Finished),
@@ -116,52 +126,13 @@ impl Worker {
             return Ok(Done::Finished);
         };
         // From here on nothing may fail before the request but what is certain not to have been sent.
-        let attempt = sending.attempt;
-        let webhook_url = self.webhook_url(it.id, attempt);
-        let message = Outgoing { id: it.id, attempt, to: to.clone(), text, webhook_url };
         self.pacer.until(moment).await;
-        let hop = Start::new(SpanKind::Client, "telnyx.send").with("http.route", "/v2/messages").begin();
-        let sent = hop.clone().carry(self.telnyx.send(message, || self.context.clock.now())).await;
-        let outcome = sent.outcome.clone();
-        hop.note("fieldfuze.outcome", outcome.name());
-        drop(hop);
-        SENDS.add(1, [outcome.name().into()]);
-        tracing::info!(notification = %it.id, attempt, outcome = outcome.name(), "a notification was tried");
-        let concluded = self.settle(it, NotificationCommand::Conclude { attempt, outcome }).await;
-        if let Some(consequence) = &sent.consequence
-            && let Err(error) = self.draw(it, &to, consequence).await
-        {
-            tracing::warn!(notification = %it.id, error = &*error as &dyn Error, "what an answer means for others was not kept");
-        }
-        concluded
+        Box::pin(self.attempt(it, ready, sending.clone())).await
     }
 
     /// Where the provider tells what became of a try.
     pub(super) fn webhook_url(&self, id: NotificationId, attempt: u32) -> String {
         WebhookAddress { notification: id, attempt }.url(&self.public_url)
-    }
-
-    async fn draw(
-        &self,
-        it: &NotificationState,
-        to: &Phone,
-        consequence: &Consequence,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        match consequence {
-            Consequence::Works => self.pacer.worked().await?,
-            Consequence::HoldBack(until) => self.pacer.hold_back(*until).await?,
-            Consequence::Stop(scope, stopped) => self.pacer.stop(*scope, stopped).await?,
-            Consequence::OptedOut => {
-                let wish = Wish { source: Source::Provider, said_at: self.context.clock.now() };
-                let command = NumberCommand::OptOut(wish);
-                self.context.numbers.record::<NumberRefusal>(to, command, metadata(it)).await?;
-            }
-            Consequence::Alarm(code) => {
-                SEND_ALARMS.add(1, ["message-refused".into()]);
-                tracing::error!(alarm = "message-refused", notification = %it.id, template = it.template, code, "the provider refuses a message for a reason that somebody has to mend");
-            }
-        }
-        Ok(())
     }
 
     async fn withhold(&self, it: &NotificationState, withheld: Withheld) -> Result<Done, WorkError> {
@@ -181,10 +152,21 @@ impl Worker {
         self.settle(it, NotificationCommand::GiveUp(UNREADABLE)).await
     }
 
+    /// Concludes what time has decided. Whoever held it died, and counted nothing.
+    async fn settle_by_time(&self, it: &NotificationState, now: DateTime<Utc>) -> Result<Done, WorkError> {
+        let settled = self.command(it, NotificationCommand::Settle { now }).await?;
+        let unknown = |event: &NotificationEvent| matches!(event, NotificationEvent::NotificationUnknown {});
+        if settled.events.iter().any(|recorded| unknown(&recorded.event)) {
+            let outcome = Outcome::Unknown.name();
+            SENDS.add(1, [outcome.into()]);
+            tracing::warn!(notification = %it.id, attempt = it.attempt, outcome, "whoever tried a notification told no outcome");
+        }
+        Ok(done(settled))
+    }
+
     /// Records what a notification came to, and tells what that means for its message.
     pub(super) async fn settle(&self, it: &NotificationState, command: NotificationCommand) -> Result<Done, WorkError> {
-        let state = self.command(it, command).await?.folded.state;
-        Ok(if state.is_some_and(|it| it.status == Delivery::Dead) { Done::Dead } else { Done::Finished })
+        self.command(it, command).await.map(done)
     }
 
     async fn command(
@@ -197,8 +179,13 @@ impl Worker {
     }
 }
 
+fn done(executed: Executed<Notification>) -> Done {
+    let dead = executed.folded.state.is_some_and(|it| it.status == Delivery::Dead);
+    if dead { Done::Dead } else { Done::Finished }
+}
+
 /// The trip goes on: its correlation id is that of the event which caused the notification.
-fn metadata(it: &NotificationState) -> Metadata {
+pub(super) fn metadata(it: &NotificationState) -> Metadata {
     Metadata {
         actor: Actor::System,
         reason: None,

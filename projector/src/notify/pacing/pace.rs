@@ -18,6 +18,10 @@ const FAST: f64 = 100.0;
 /// How long the one message that tries whether sending works again may take, before another one tries.
 const PROBE: TimeDelta = TimeDelta::seconds(20);
 
+/// Messages that were on their way when everything stopped say the same again: within so much of a stop that stands, its end
+/// is no news. It is longer than a request takes.
+const ECHO: TimeDelta = TimeDelta::seconds(10);
+
 /// Where a sender or an account stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pace {
@@ -77,9 +81,15 @@ impl Pace {
     /// Until when nothing may be sent, if that is so at `now`.
     pub(super) fn stopped(&self, now: DateTime<Utc>) -> Option<Stopped> {
         match &self.breaker {
-            Breaker::Open { until, cause } | Breaker::HalfOpen { until, cause } if now < *until => {
-                Some(Stopped { until: *until, cause: cause.clone() })
-            }
+            Breaker::Open { until, cause } if now < *until => Some(Stopped { until: *until, cause: cause.clone() }),
+            _ => None,
+        }
+    }
+
+    /// Until when the one message has time that tries whether sending works again, if one does at `now`.
+    pub(super) fn probed(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match &self.breaker {
+            Breaker::HalfOpen { until, .. } if now < *until => Some(*until),
             _ => None,
         }
     }
@@ -101,10 +111,10 @@ impl Pace {
         matches!(self.breaker, Breaker::HalfOpen { .. })
     }
 
-    /// Stops everything. `false`: it was stopped for this time or longer.
+    /// Stops everything. `false`: it was stopped for about this time or longer.
     pub(super) fn stop(&mut self, stopped: Stopped) -> bool {
         let Stopped { until, cause } = stopped;
-        if matches!(&self.breaker, Breaker::Open { until: stands, .. } if *stands >= until) {
+        if matches!(&self.breaker, Breaker::Open { until: stands, .. } if *stands + ECHO >= until) {
             return false;
         }
         self.breaker = Breaker::Open { until, cause };
@@ -159,14 +169,23 @@ mod tests {
         let mut pace = Pace::default();
         assert!(pace.stop(stopped(10)) && !pace.stop(stopped(10)));
         assert_eq!(pace.stopped(at(9)), Some(stopped(10)));
-        assert_eq!(pace.stopped(at(10)), None);
+        assert_eq!((pace.stopped(at(10)), pace.probed(at(10))), (None, None));
         pace.take(1, 50.0, at(10));
         let probing = at(10) + PROBE;
-        assert_eq!(pace.stopped(at(11)), Some(Stopped { until: probing, ..stopped(0) }));
-        assert_eq!(pace.stopped(probing), None, "the try was never heard of again");
+        assert_eq!((pace.stopped(at(11)), pace.probed(at(11))), (None, Some(probing)), "the others wait for it");
+        assert_eq!(pace.probed(probing), None, "the try was never heard of again");
         assert!(pace.clone().stop(stopped(1_000)), "the try failed");
         assert!(pace.worked() && !pace.worked());
-        assert_eq!(pace.stopped(at(11)), None);
+        assert_eq!(pace.probed(at(11)), None);
+    }
+
+    #[test]
+    fn what_was_on_its_way_when_everything_stopped_is_no_news() {
+        let mut pace = Pace::default();
+        let later = |by| Stopped { until: at(0) + by, ..stopped(0) };
+        assert!(pace.stop(later(TimeDelta::zero())));
+        assert!(!pace.stop(later(ECHO)));
+        assert!(pace.stop(later(ECHO * 2)));
     }
 
     #[test]

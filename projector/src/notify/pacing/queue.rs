@@ -38,10 +38,12 @@ impl Queue {
     }
 
     /// The verdicts on the first ones, in their order, up to the first whose turn it is not yet.
-    pub(super) fn judge(&self, mut admit: impl FnMut(u32) -> Verdict) -> Vec<Verdict> {
+    pub(super) fn judge(&self, mut admit: impl FnMut(Lane, u32) -> Verdict) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
-        for waiting in self.0.iter().flatten().take(BATCH) {
-            let verdict = admit(waiting.segments);
+        let lanes = LANES.iter().zip(&self.0);
+        let all = lanes.flat_map(|(lane, waiting)| waiting.iter().map(|waiting| (*lane, waiting.segments)));
+        for (lane, segments) in all.take(BATCH) {
+            let verdict = admit(lane, segments);
             let wait = matches!(verdict, Verdict::Ask(_));
             verdicts.push(verdict);
             if wait {

@@ -12,8 +12,16 @@ use crate::notify::pacing::{Scope, Stopped, midnight_after};
 /// First pause after a request that certainly was not received; doubled with each try.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(2);
 
-/// Longest pause between two tries, and the longest that a rate limit is believed.
+/// Longest pause between two tries.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(15);
+
+/// Shortest pause of the sender at a rate limit, whatever the provider's headers say: its second is over at once, and all who
+/// wait would meet the limit again.
+const SHORTEST_HOLD: TimeDelta = FIRST_PAUSE;
+
+/// Longest pause of the sender that the provider's headers can ask for: a rate limit is over within a minute, and who reads a
+/// header wrongly must not be silent for a day.
+const LONGEST_HOLD: TimeDelta = LONGEST_PAUSE;
 
 /// Pause when the provider's own queue for the sender is full: it holds four hours' worth, so minutes do not empty it.
 const QUEUE_PAUSE: TimeDelta = TimeDelta::minutes(5);
@@ -68,8 +76,10 @@ pub struct Sent {
 /// What an answer means for other messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::notify) enum Consequence {
-    /// The provider takes messages.
+    /// The provider takes messages, or refuses one for its recipient only.
     Works,
+    /// The provider did not say whether it took the message, or could not be reached.
+    NoAnswer,
     /// The sender pauses.
     HoldBack(DateTime<Utc>),
     /// All messages stop, until somebody mends it.
@@ -124,8 +134,10 @@ fn class(code: &str) -> Class {
 pub(super) fn classify(answer: Answer, now: DateTime<Utc>, id: Uuid, attempt: u32) -> Sent {
     let (status, code, wait) = match answer {
         Answer::Accepted { id } => return Outcome::Accepted(id).with(Consequence::Works),
-        Answer::Nothing => return Outcome::Unknown.alone(),
-        Answer::NotSent => return later("no-connection", now + backoff(id, attempt)).alone(),
+        Answer::Nothing => return Outcome::Unknown.with(Consequence::NoAnswer),
+        Answer::NotSent => {
+            return later("no-connection", now + backoff(id, attempt)).with(Consequence::NoAnswer);
+        }
         Answer::Refused { status, code, wait } => (status, code, wait),
     };
     let code = code.unwrap_or_else(|| format!("http-{status}"));
@@ -136,23 +148,25 @@ pub(super) fn classify(answer: Answer, now: DateTime<Utc>, id: Uuid, attempt: u3
     };
     match class(&code) {
         Class::Rate => {
-            let until = hint.unwrap_or_else(|| now + backoff(id, attempt)).min(now + LONGEST_PAUSE);
-            later(&code, until + jitter(id, FIRST_PAUSE)).with(Consequence::HoldBack(until))
+            let own = now + backoff(id, attempt);
+            let held = hint.unwrap_or(own).clamp(now + SHORTEST_HOLD, now + LONGEST_HOLD);
+            later(&code, held.max(own) + jitter(id, FIRST_PAUSE)).with(Consequence::HoldBack(held))
         }
         Class::QueueFull => {
             later(&code, now + QUEUE_PAUSE + jitter(id, QUEUE_PAUSE)).with(Consequence::HoldBack(now + QUEUE_PAUSE))
         }
-        Class::SpendLimit => stop(Scope::Account, hint.unwrap_or_else(|| midnight_after(now))),
+        // The headers of every answer tell of the rate, which resets each second. Money comes back at midnight only.
+        Class::SpendLimit => stop(Scope::Account, midnight_after(now)),
         Class::Money => stop(Scope::Account, now + MONEY_PAUSE),
         Class::Configuration(scope) => stop(scope, now + CONFIGURATION_PAUSE),
         Class::OptedOut => Outcome::Suppressed("opted-out").with(Consequence::OptedOut),
-        Class::Recipient => Outcome::Refused(code).alone(),
+        Class::Recipient => Outcome::Refused(code).with(Consequence::Works),
         Class::Content | Class::Unheard => Outcome::Refused(code.clone()).with(Consequence::Alarm(code)),
         Class::CarrierLater => later(&code, now + backoff(id, attempt)).alone(),
         Class::CarrierSlower => Outcome::Refused(code).with(Consequence::HoldBack(now + CARRIER_PAUSE)),
         Class::Fraud => later(&code, now + FRAUD_PAUSE).with(Consequence::Alarm(code)),
         Class::Malformed => Outcome::Malformed(code.clone()).with(Consequence::Alarm(code)),
-        Class::Ambiguous => Outcome::Unknown.alone(),
+        Class::Ambiguous => Outcome::Unknown.with(Consequence::NoAnswer),
     }
 }
 
@@ -215,30 +229,41 @@ mod tests {
 
     #[test]
     fn what_may_have_been_received_is_unknown() {
-        assert_eq!(answered(Answer::Nothing, 1), Outcome::Unknown.alone());
+        let unknown = Outcome::Unknown.with(Consequence::NoAnswer);
+        assert_eq!(answered(Answer::Nothing, 1), unknown);
         for (status, code) in [(408, None), (422, Some("10007")), (400, Some("10008"))] {
-            assert_eq!(refused(status, code, None), Outcome::Unknown.alone(), "{code:?}");
+            assert_eq!(refused(status, code, None), unknown, "{code:?}");
         }
     }
 
     #[test]
     fn what_was_not_received_is_tried_again_less_and_less_often_and_not_together() {
         let pauses = [1, 2, 3, 20].map(|attempt| answered(Answer::NotSent, attempt));
-        let at = |seconds| later("no-connection", now() + TimeDelta::seconds(seconds)).alone();
+        let at = |seconds| later("no-connection", now() + TimeDelta::seconds(seconds)).with(Consequence::NoAnswer);
         assert_eq!(pauses, [at(2), at(4), at(8), at(900)]);
         let other = classify(Answer::NotSent, now(), Uuid::from_u128(128 << 120), 1);
-        assert_eq!(other, later("no-connection", now() + TimeDelta::seconds(3)).alone());
+        assert_eq!(other, at(3));
     }
 
     #[test]
-    fn a_rate_limit_waits_as_long_as_it_says_and_holds_the_sender_back() {
+    fn a_rate_limit_waits_as_long_as_it_says_within_bounds_and_holds_the_sender_back() {
         let at = |seconds| now() + TimeDelta::seconds(seconds);
-        for (hint, seconds) in
-            [(Some("30"), 30), (Some("Fri, 02 Jan 2026 03:04:35 GMT"), 30), (None, 2), (Some("999999"), 900)]
-        {
+        let long_ago = "Thu, 02 Jan 2025 03:04:35 GMT";
+        for (hint, seconds) in [
+            (Some("30"), 30),
+            (Some("Fri, 02 Jan 2026 03:04:35 GMT"), 30),
+            (None, 2),
+            (Some("0"), 2),
+            (Some("1"), 2),
+            (Some(long_ago), 2),
+            (Some("999999"), 900),
+        ] {
             let expected = later("10011", at(seconds)).with(Consequence::HoldBack(at(seconds)));
             assert_eq!(refused(429, Some("10011"), hint), expected, "{hint:?}");
         }
+        // One that met the limit often waits longer itself, and does not hold up the others for it.
+        let answer = Answer::Refused { status: 429, code: Some("10011".to_owned()), wait: Some("1".to_owned()) };
+        assert_eq!(answered(answer, 5), later("10011", at(32)).with(Consequence::HoldBack(at(2))));
     }
 
     #[test]
@@ -247,7 +272,9 @@ mod tests {
         let in_minutes = |minutes| now() + TimeDelta::minutes(minutes);
         let cases = [
             (429, "40333", None, Scope::Account, midnight),
-            (429, "40333", Some("60"), Scope::Account, in_minutes(1)),
+            // What stands in the headers is about the rate.
+            (429, "40333", Some("0"), Scope::Account, midnight),
+            (429, "40333", Some("60"), Scope::Account, midnight),
             (402, "20100", None, Scope::Account, in_minutes(60)),
             (401, "10009", None, Scope::Account, in_minutes(15)),
             (400, "40305", None, Scope::Sender, in_minutes(15)),
@@ -262,7 +289,7 @@ mod tests {
     #[test]
     fn the_other_codes() {
         let refused_for = |code: &str| Outcome::Refused(code.to_owned());
-        assert_eq!(refused(422, Some("40310"), None), refused_for("40310").alone());
+        assert_eq!(refused(422, Some("40310"), None), refused_for("40310").with(Consequence::Works));
         let alarm = |code: &str| Consequence::Alarm(code.to_owned());
         assert_eq!(refused(400, Some("40302"), None), refused_for("40302").with(alarm("40302")));
         assert_eq!(refused(418, Some("99999"), None), refused_for("99999").with(alarm("99999")));
