@@ -24,6 +24,7 @@ mod import;
 mod keys;
 mod kms;
 mod log;
+mod lost;
 mod model;
 mod overload;
 mod parking;
