@@ -60,7 +60,8 @@ pub enum Resource {
     Secrets,
 }
 
-/// Actions that one principal may call on one resource. A transaction counts as the actions in it, and a batch as itself.
+/// Actions that one principal may call on one resource. A transaction counts as the actions in it, and so does a batch for a
+/// queue; a batch for tables counts as itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// Who may.

@@ -15,7 +15,7 @@ pub use listing::{ListKey, Listing, Page};
 
 use std::marker::PhantomData;
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use chrono::{DateTime, Utc};
 use events::{commit::timestamp, stream::Version, views::Row};
 use uuid::Uuid;
@@ -34,6 +34,17 @@ pub struct Rows<R> {
     table: String,
     generation: Which,
     row: PhantomData<R>,
+}
+
+/// Rows that somebody should look at.
+#[derive(Debug, Clone)]
+pub struct Due<R> {
+    /// Those that can be read.
+    pub rows: Vec<R>,
+    /// The entities of those that cannot be read, where an id can be read.
+    pub unreadable: Vec<Option<Uuid>>,
+    /// Where the next page begins, by the index's own key: many rows can be due at one moment. `None` at the end.
+    pub next: Option<Item>,
 }
 
 /// A part of an index: a partition, and a range of its sort key, both ends included.
@@ -100,43 +111,41 @@ impl<R: Row> Rows<R> {
         Ok(())
     }
 
-    /// Rows of one bucket that somebody should look at within this span, the earliest first, at most `limit`.
+    /// A page of the rows of one bucket that somebody should have looked at by `until`, the earliest first, at most `limit`;
+    /// `after` is what the page before it gave as `next`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Unavailable`].
     pub async fn due(
         &self,
         bucket: u8,
-        (from, until): (DateTime<Utc>, DateTime<Utc>),
+        until: DateTime<Utc>,
+        after: Option<Item>,
         limit: i32,
-    ) -> Result<Vec<R>, StoreError> {
+    ) -> Result<Due<R>, StoreError> {
         let stretch = Stretch {
             index: &OPEN,
             partition: items::bucket_of_all(self.generation.number().await?, bucket),
-            from: &timestamp(from),
+            from: &timestamp(DateTime::UNIX_EPOCH),
             to: &timestamp(until),
             descending: false,
         };
-        let found = self.query(&stretch, limit).await?;
-        found.into_iter().map(|item| self.row_of(item)).collect()
+        let query = self.querying(&stretch, limit).set_exclusive_start_key(after);
+        let answer = query.send().await.map_err(unavailable)?;
+        let mut due = Due { rows: Vec::new(), unreadable: Vec::new(), next: answer.last_evaluated_key };
+        for item in answer.items.unwrap_or_default() {
+            let id = items::row_id(&item);
+            match items::row_of(item) {
+                Some(row) => due.rows.push(row),
+                None => due.unreadable.push(id),
+            }
+        }
+        Ok(due)
     }
 
     /// The first items of a stretch, at most about `limit`.
     async fn query(&self, stretch: &Stretch<'_>, limit: i32) -> Result<Vec<Item>, StoreError> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(stretch.index.name)
-            .limit(limit)
-            .scan_index_forward(!stretch.descending)
-            .key_condition_expression("#partition = :partition AND #sort BETWEEN :from AND :to")
-            .expression_attribute_names("#partition", stretch.index.partition.name)
-            .expression_attribute_names("#sort", stretch.index.sort.name)
-            .expression_attribute_values(":partition", text(&stretch.partition))
-            .expression_attribute_values(":from", text(stretch.from))
-            .expression_attribute_values(":to", text(stretch.to));
+        let query = self.querying(stretch, limit);
         let mut found = Vec::new();
         let mut start = None;
         loop {
@@ -148,6 +157,19 @@ impl<R: Row> Rows<R> {
                 return Ok(found);
             }
         }
+    }
+
+    fn querying(&self, stretch: &Stretch<'_>, limit: i32) -> QueryFluentBuilder {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let query = self.client.query().table_name(&self.table).index_name(stretch.index.name).limit(limit);
+        query
+            .scan_index_forward(!stretch.descending)
+            .key_condition_expression("#partition = :partition AND #sort BETWEEN :from AND :to")
+            .expression_attribute_names("#partition", stretch.index.partition.name)
+            .expression_attribute_names("#sort", stretch.index.sort.name)
+            .expression_attribute_values(":partition", text(&stretch.partition))
+            .expression_attribute_values(":from", text(stretch.from))
+            .expression_attribute_values(":to", text(stretch.to))
     }
 
     fn row_of(&self, item: Item) -> Result<R, StoreError> {

@@ -184,7 +184,7 @@ async fn play(fed: &Fed, feeds: &[Feed; 2], left: &mut Left, seed: u64, generati
     let others = records.split_off(records.len() / 2);
     let (first, second) = (rng.fork(), rng.fork());
     tokio::join!(deliver(&feeds[0], records, first), deliver(&feeds[1], others, second));
-    heal(fed, &feeds[rng.usize(0..2)], seed.is_multiple_of(2)).await;
+    Box::pin(heal(fed, &feeds[rng.usize(0..2)], seed.is_multiple_of(2))).await;
     is_as_the_log_says(fed, left, generations, &case).await;
 }
 
@@ -194,7 +194,7 @@ async fn whatever_is_delivered_rows_audit_rows_and_notifications_become_what_the
     let feeds = [fed.feed().await, fed.feed().await];
     let mut left = Left::default();
     for seed in 0..SEEDS {
-        play(&fed, &feeds, &mut left, seed, &[1]).await;
+        Box::pin(play(&fed, &feeds, &mut left, seed, &[1])).await;
     }
     feed_another_generation(&fed).await;
     for feed in &feeds {
@@ -203,7 +203,7 @@ async fn whatever_is_delivered_rows_audit_rows_and_notifications_become_what_the
     // What was there before is built by a rebuild, by which every stream is brought to its end; here by catching up.
     feeds[0].catch_up().await.unwrap();
     for seed in SEEDS..2 * SEEDS {
-        play(&fed, &feeds, &mut left, seed, &[1, 2]).await;
+        Box::pin(play(&fed, &feeds, &mut left, seed, &[1, 2])).await;
     }
     fed.stop().await;
 }

@@ -29,6 +29,7 @@ mod keys;
 mod kms;
 mod late;
 mod log;
+mod lost;
 mod model;
 mod overload;
 mod parking;

@@ -1,12 +1,17 @@
 //! What is sent, what is withheld, and what is looked after when sending goes wrong.
 
 use chrono::{Days, NaiveTime};
-use events::{ids::NotificationId, notification::Delivery};
-use platform::clock::Clock;
+use events::{
+    ids::NotificationId,
+    notification::{Delivery, Lane},
+};
+use platform::{clock::Clock, context::Context, tables::MAX_RECEIVES};
+use projector::notify::Queues;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{
-    SOON, TestWorld,
+    ASK_EVERY, SOON, TestWorld,
     faults::{Fault, Faults},
     messages::{faults, notified, registered},
     messages_to, new_user,
@@ -129,4 +134,48 @@ async fn numbers_of_other_countries_get_nothing() {
     let user = world.api.post("/v1/users", &user).await.expect(201).text("id");
     assert_eq!(notified(&world.api, &user, "suppressed").await["error_code"], "country-not-allowed");
     assert!(world.messages_to("+18765550123").await.is_empty());
+}
+
+/// How many messages of the lane can be received, and how many somebody has in hand.
+async fn counts(context: &Context) -> (usize, usize) {
+    let sqs = &context.aws.sqs;
+    let found = sqs.get_queue_url().queue_name(context.names.queue("notify-transactional")).send().await.unwrap();
+    let get = sqs.get_queue_attributes().set_queue_url(found.queue_url).attribute_names("All".into());
+    let found = get.send().await.unwrap().attributes.unwrap();
+    let count = |name: &str| found[&name.into()].parse().unwrap();
+    (count("ApproximateNumberOfMessages"), count("ApproximateNumberOfMessagesNotVisible"))
+}
+
+async fn until_counted(context: &Context, expected: (usize, usize)) {
+    let counted = async {
+        while counts(context).await != expected {
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    };
+    let reached = tokio::time::timeout(SOON, counted).await;
+    assert!(reached.is_ok(), "{expected:?} messages are there, not {:?}", counts(context).await);
+}
+
+/// Each deployment is a shutdown.
+#[tokio::test]
+async fn however_often_the_projector_is_shut_down_what_waits_is_not_taken_for_what_fails() {
+    let parts = Parts::start().await;
+    let context = context(&parts.settings()).await;
+    let queues = Queues::find(context.aws.sqs.clone(), &context.names).await.unwrap();
+    for number in 1..=3 {
+        parts.commands.post("/v1/users", &new_user(number)).await.expect(201);
+    }
+    // One goes out at once, and the next one minutes later.
+    let slow = [("FIELDFUZE_SMS_ACCOUNT_RATE", "0.005"), ("FIELDFUZE_SMS_SENDER_RATE", "0.005")];
+    for _ in 0..=MAX_RECEIVES {
+        let projector = parts.projector_around(&slow).await;
+        until_counted(&context, (0, 2)).await;
+        projector.signal(Signal::TERM);
+        assert!(projector.ended().await, "it ends well");
+        assert_eq!(counts(&context).await, (2, 0), "both are given back");
+    }
+    assert_eq!(queues.dead_backlog(Lane::Transactional).await.unwrap(), 0);
+    let received = queues.receive(Lane::Transactional, 10).await.unwrap();
+    assert!(received.iter().all(|message| message.times == 1), "{received:?}");
+    parts.stop().await;
 }

@@ -87,7 +87,9 @@ pub(super) fn asked<'a>(target: &str, body: &'a [u8]) -> serde_json::Result<Vec<
             let OnQueue { queue_url, queue_name } = serde_json::from_slice(body)?;
             let queue = queue_url.or(queue_name).unwrap_or_default();
             let is_dead = QUEUES.iter().any(|lane| queue.ends_with(lane.dead_letters));
-            one("sqs", if is_dead { "dead-letters".into() } else { "queues".into() })
+            let on = if is_dead { "dead-letters".into() } else { "queues".into() };
+            // IAM knows no batches of queues: they are the action that they do several times.
+            vec![Asked { action: format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)), on }]
         }
         "TrentService" => one("kms", "wrapping-key".into()),
         "secretsmanager" => one("secretsmanager", "secrets".into()),
@@ -106,4 +108,22 @@ fn transaction(body: &[u8]) -> serde_json::Result<Vec<Asked<'_>>> {
     // `Put` is the action `PutItem`, and so on, `ConditionCheck` too.
     let actions = transact_items.into_iter().flatten();
     Ok(actions.map(|(kind, on)| Asked { action: format!("dynamodb:{kind}Item"), on: bare(on.table_name) }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_for_a_queue_is_the_action_that_it_does_several_times() {
+        let body = br#"{"QueueUrl":"http://127.0.0.1:9324/000000000000/notify-code","Entries":[]}"#;
+        for (operation, action) in [
+            ("SendMessageBatch", "sqs:SendMessage"),
+            ("DeleteMessageBatch", "sqs:DeleteMessage"),
+            ("DeleteMessage", "sqs:DeleteMessage"),
+        ] {
+            let asked = asked(&format!("AmazonSQS.{operation}"), body).unwrap();
+            assert_eq!(asked, [Asked { action: action.to_owned(), on: "queues".into() }]);
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! The lanes' queues. A message is a notification's id and the trip that it goes on with, and nothing else.
 
+mod batches;
+mod progress;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -17,23 +20,30 @@ use platform::{
     telemetry::trip::TRACEPARENT,
 };
 
+use self::progress::{InHand, Progress};
+
 /// How long a receive waits for a message: the longest that SQS allows, so that an idle lane costs least.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// Messages per receive: the most that SQS gives.
-const BATCH: i32 = 10;
+/// Messages of one call: the most that SQS gives or takes.
+pub(super) const BATCH: u16 = 10;
+
+/// How long a receive of dead letters waits. One that does not wait asks only some of SQS's servers, and can find none where
+/// there are some.
+const DEAD_LETTER_POLL: Duration = Duration::from_secs(2);
 
 /// The queues of one stage.
 #[derive(Debug, Clone)]
 pub struct Queues {
     client: Client,
-    urls: Arc<HashMap<Lane, Urls>>,
+    lanes: Arc<HashMap<Lane, OfLane>>,
 }
 
 #[derive(Debug)]
-struct Urls {
-    lane: String,
+struct OfLane {
+    url: String,
     dead_letters: String,
+    progress: Arc<Progress>,
 }
 
 /// A message that was received and is invisible to others for a while.
@@ -48,6 +58,8 @@ pub struct Received {
     /// When it was put there.
     pub sent_at: Option<DateTime<Utc>>,
     receipt: String,
+    /// It says by being there that the message is in hand; a dead letter has none.
+    in_hand: Option<InHand>,
 }
 
 impl Queues {
@@ -60,12 +72,12 @@ impl Queues {
             let found = client.get_queue_url().queue_name(names.queue(name)).send().await.map_err(unavailable)?;
             found.queue_url.with_context(|| format!("queue {name} has no address"))
         };
-        let mut urls = HashMap::new();
+        let mut lanes = HashMap::new();
         for queue in &QUEUES {
-            let (lane, dead_letters) = (find(queue.name).await?, find(queue.dead_letters).await?);
-            urls.insert(queue.lane, Urls { lane, dead_letters });
+            let (url, dead_letters) = (find(queue.name).await?, find(queue.dead_letters).await?);
+            lanes.insert(queue.lane, OfLane { url, dead_letters, progress: Arc::default() });
         }
-        Ok(Self { client, urls: Arc::new(urls) })
+        Ok(Self { client, lanes: Arc::new(lanes) })
     }
 
     /// Puts a notification on its lane, with the trip that it goes on with.
@@ -73,50 +85,49 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn send(&self, lane: Lane, id: NotificationId, trip: Option<&str>) -> Result<(), StoreError> {
-        let mut message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
-        let attribute = |trip| MessageAttributeValue::builder().data_type("String").string_value(trip).build().ok();
-        if let Some(attribute) = trip.and_then(attribute) {
-            message = message.message_attributes(TRACEPARENT, attribute);
-        }
-        message.send().await.map(drop).map_err(unavailable)
+        let message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
+        message.set_message_attributes(attributes(trip)).send().await.map(drop).map_err(unavailable)
     }
 
-    /// Waits for messages of a lane, up to 20 s.
+    /// Waits for messages of a lane, up to 20 s: at most so many, and never more than 10.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn receive(&self, lane: Lane) -> Result<Vec<Received>, StoreError> {
-        let wait = i32::try_from(LONG_POLL.as_secs()).unwrap_or_default();
-        let receive = self.receiving(self.url(lane)).wait_time_seconds(wait).customize().config_override(long_poll());
-        let answer = receive.send().await.map_err(unavailable)?;
-        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+    pub async fn receive(&self, lane: Lane, most: u16) -> Result<Vec<Received>, StoreError> {
+        let mut messages = messages_of(self.receive_of(self.url(lane), LONG_POLL, most)).await?;
+        if let Some(of_lane) = self.lanes.get(&lane) {
+            for message in &mut messages {
+                let received = |sent_at| of_lane.progress.received(sent_at, message.times == 1);
+                message.in_hand = message.sent_at.map(received);
+            }
+        }
+        Ok(messages)
     }
 
-    /// Some dead letters of a lane, which nobody else sees for so many seconds; none when there are no more.
+    /// How far a lane has come in this process: what was put there well before that moment has been received and worked on, or
+    /// is lost. `None` before the first message.
+    pub fn has_come_to(&self, lane: Lane) -> Option<DateTime<Utc>> {
+        self.lanes.get(&lane)?.progress.has_come_to()
+    }
+
+    /// Some dead letters of a lane, which nobody else sees for so many seconds; for 2 s it waits for one. None mean that
+    /// there are hardly any more.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn dead_letters(&self, lane: Lane, seconds: u32) -> Result<Vec<Received>, StoreError> {
-        let receive =
-            self.receiving(self.dead_url(lane)).visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX));
-        let answer = receive.send().await.map_err(unavailable)?;
-        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+        let hidden = i32::try_from(seconds).unwrap_or(i32::MAX);
+        let receive = self.receive_of(self.dead_url(lane), DEAD_LETTER_POLL, BATCH).visibility_timeout(hidden);
+        messages_of(receive).await
     }
 
-    fn receiving(&self, url: Option<String>) -> ReceiveMessageFluentBuilder {
-        let receive = self.client.receive_message().set_queue_url(url).max_number_of_messages(BATCH);
+    fn receive_of(&self, url: Option<String>, wait: Duration, most: u16) -> ReceiveMessageFluentBuilder {
+        let receive = self.client.receive_message().set_queue_url(url).max_number_of_messages(most.min(BATCH).into());
         receive
+            .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or_default())
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names(TRACEPARENT)
-    }
-
-    /// Takes a message off its lane for good.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn delete(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
-        self.deleting(self.url(lane), message).await
     }
 
     /// Takes a message off the dead letters of its lane for good.
@@ -124,12 +135,8 @@ impl Queues {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_dead(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
-        self.deleting(self.dead_url(lane), message).await
-    }
-
-    async fn deleting(&self, url: Option<String>, message: &Received) -> Result<(), StoreError> {
-        let delete = self.client.delete_message().set_queue_url(url).receipt_handle(&message.receipt);
-        delete.send().await.map(drop).map_err(unavailable)
+        let delete = self.client.delete_message().set_queue_url(self.dead_url(lane));
+        delete.receipt_handle(&message.receipt).send().await.map(drop).map_err(unavailable)
     }
 
     /// Lets others see a message in so many seconds, and not before.
@@ -155,16 +162,13 @@ impl Queues {
         change.send().await.map(drop).map_err(unavailable)
     }
 
-    /// Puts a message to the dead letters of its lane.
+    /// Puts a notification to the dead letters of its lane.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn bury(&self, lane: Lane, message: &Received) -> Result<(), StoreError> {
-        if let Some(id) = message.id {
-            let send = self.client.send_message().set_queue_url(self.dead_url(lane)).message_body(id.to_string());
-            send.send().await.map_err(unavailable)?;
-        }
-        self.delete(lane, message).await
+    pub async fn bury(&self, lane: Lane, id: NotificationId) -> Result<(), StoreError> {
+        let send = self.client.send_message().set_queue_url(self.dead_url(lane)).message_body(id.to_string());
+        send.send().await.map(drop).map_err(unavailable)
     }
 
     /// About how many messages of a lane wait or are worked on.
@@ -195,12 +199,23 @@ impl Queues {
     }
 
     fn url(&self, lane: Lane) -> Option<String> {
-        self.urls.get(&lane).map(|urls| urls.lane.clone())
+        self.lanes.get(&lane).map(|of_lane| of_lane.url.clone())
     }
 
     fn dead_url(&self, lane: Lane) -> Option<String> {
-        self.urls.get(&lane).map(|urls| urls.dead_letters.clone())
+        self.lanes.get(&lane).map(|of_lane| of_lane.dead_letters.clone())
     }
+}
+
+/// What a message carries beside its body: the trip that it goes on with.
+fn attributes(trip: Option<&str>) -> Option<HashMap<String, MessageAttributeValue>> {
+    let attribute = MessageAttributeValue::builder().data_type("String").string_value(trip?).build().ok()?;
+    Some(HashMap::from([(TRACEPARENT.to_owned(), attribute)]))
+}
+
+async fn messages_of(receive: ReceiveMessageFluentBuilder) -> Result<Vec<Received>, StoreError> {
+    let answer = receive.customize().config_override(long_poll()).send().await.map_err(unavailable)?;
+    Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
 }
 
 fn received(message: Message) -> Option<Received> {
@@ -214,5 +229,6 @@ fn received(message: Message) -> Option<Received> {
         traceparent: attribute.and_then(|attribute| attribute.string_value.clone()),
         sent_at: sent_at.and_then(DateTime::from_timestamp_millis),
         receipt: message.receipt_handle?,
+        in_hand: None,
     })
 }

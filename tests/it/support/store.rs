@@ -6,8 +6,13 @@ use super::TestWorld;
 
 /// A service's own view of what these settings name.
 pub async fn context(settings: &Settings) -> Context {
+    context_at(settings, Clock::system()).await
+}
+
+/// The same, at another time.
+pub async fn context_at(settings: &Settings, clock: Clock) -> Context {
     let secrets = Secrets::load(&settings.data_dir).unwrap();
-    Context::open(settings, Principal::Elsewhere, &secrets, Clock::system()).await.unwrap()
+    Context::open(settings, Principal::Elsewhere, &secrets, clock).await.unwrap()
 }
 
 impl TestWorld {
