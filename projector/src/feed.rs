@@ -40,13 +40,13 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::{
-    forget::Forgetting,
     generations::Feeding,
     project::Projection,
     react::Reactions,
     run::{Run, rows_of},
 };
 pub(crate) use self::{
+    forget::Forgetting,
     mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
     project::Generation,

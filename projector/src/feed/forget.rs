@@ -10,18 +10,18 @@ use platform::{
 /// Safe to repeat, and repeated with every delivery of the event: a session that a sign-in began at the same moment is
 /// swept by the next one, or ends by itself. Its tokens are void since the erasure's own commit.
 #[derive(Debug)]
-pub(super) struct Forgetting {
+pub(crate) struct Forgetting {
     client: Client,
     sessions: String,
     credentials: String,
 }
 
 impl Forgetting {
-    pub(super) fn new(client: Client, names: &Names) -> Self {
+    pub(crate) fn new(client: Client, names: &Names) -> Self {
         Self { client, sessions: names.table(&SESSIONS), credentials: names.table(&CREDENTIALS) }
     }
 
-    pub(super) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
+    pub(crate) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
         self.delete(&self.credentials, "user", AttributeValue::S(user.to_string())).await?;
         let mut sessions = self
             .client
