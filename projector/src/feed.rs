@@ -39,17 +39,17 @@ use platform::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::{
-    generations::Feeding,
-    project::Projection,
-    react::Reactions,
-    run::{Run, rows_of},
-};
 pub(crate) use self::{
     forget::Forgetting,
     mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
     project::Generation,
+};
+use self::{
+    generations::Feeding,
+    project::Projection,
+    react::Reactions,
+    run::{Run, rows_of},
 };
 pub use self::{
     parking::{BUILD, ParkedStream, Parking},

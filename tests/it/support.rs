@@ -14,6 +14,7 @@ pub mod process;
 pub mod projector;
 pub mod stale_index;
 pub mod store;
+pub mod totp;
 
 use std::time::Duration;
 
