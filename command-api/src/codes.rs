@@ -22,6 +22,7 @@ use events::{
 use platform::{
     clock::Clock,
     codes::{CodeKey, MAX_TRIES},
+    credentials::Credential,
     store::{Companions, Draft, StoreError, unavailable},
     tables::{CREDENTIALS, Names},
 };
@@ -92,7 +93,7 @@ impl Codes {
     ) -> Result<TransactWriteItem, StoreError> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let item = HashMap::from([
-            ("user".to_owned(), key_of(user, purpose)),
+            ("user".to_owned(), Credential::Code(purpose).key(user)),
             ("notification".to_owned(), AttributeValue::S(notification.to_string())),
             ("tries".to_owned(), number(0)),
             ("expires_at".to_owned(), number(until.timestamp())),
@@ -111,7 +112,7 @@ impl Codes {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("user", key_of(user, purpose))
+            .key("user", Credential::Code(purpose).key(user))
             .update_expression("ADD tries :one")
             .condition_expression("expires_at > :now AND tries < :most")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -140,13 +141,9 @@ impl Codes {
     pub fn use_action(&self, shown: &ShownCode) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .key("user", key_of(shown.user, shown.purpose))
+            .key("user", Credential::Code(shown.purpose).key(shown.user))
             .condition_expression("notification = :notification")
             .expression_attribute_values(":notification", AttributeValue::S(shown.notification.to_string()));
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
-}
-
-fn key_of(user: UserId, purpose: CodePurpose) -> AttributeValue {
-    AttributeValue::S(format!("{user}#{}", purpose.as_str()))
 }

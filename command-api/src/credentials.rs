@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use events::ids::UserId;
 use platform::{
+    credentials::Credential,
     store::{StoreError, unavailable},
     tables::{CREDENTIALS, Names},
 };
@@ -35,7 +36,7 @@ impl Credentials {
             .client
             .get_item()
             .table_name(&self.passwords)
-            .key("user", AttributeValue::S(user.to_string()))
+            .key("user", Credential::Password.key(user))
             .consistent_read(true)
             .send()
             .await
@@ -52,7 +53,7 @@ impl Credentials {
     /// Only if the action cannot be built.
     pub fn set_password_action(&self, user: UserId, hash: &str) -> Result<TransactWriteItem, StoreError> {
         let item = HashMap::from([
-            ("user".to_owned(), AttributeValue::S(user.to_string())),
+            ("user".to_owned(), Credential::Password.key(user)),
             ("password_hash".to_owned(), AttributeValue::S(hash.to_owned())),
         ]);
         put(&self.passwords, item)
@@ -67,7 +68,7 @@ impl Credentials {
             .client
             .update_item()
             .table_name(&self.passwords)
-            .key("user", AttributeValue::S(user.to_string()))
+            .key("user", Credential::Password.key(user))
             .update_expression("SET password_hash = :new")
             .condition_expression("password_hash = :old")
             .expression_attribute_values(":new", AttributeValue::S(new.to_owned()))
@@ -87,7 +88,7 @@ impl Credentials {
     /// # Errors
     /// Only if the action cannot be built.
     pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.passwords).key("user", AttributeValue::S(user.to_string()));
+        let delete = Delete::builder().table_name(&self.passwords).key("user", Credential::Password.key(user));
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
 }

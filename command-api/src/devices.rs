@@ -14,6 +14,7 @@ use chrono::TimeDelta;
 use events::ids::UserId;
 use platform::{
     clock::Clock,
+    credentials::Credential,
     crypto::MacKey,
     store::{StoreError, unavailable},
     tables::{CREDENTIALS, Names},
@@ -64,7 +65,12 @@ impl Devices {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn meet(&self, user: UserId, name: Option<&str>) -> Result<Met, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).key("user", key_of(user)).consistent_read(true);
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("user", Credential::Devices.key(user))
+            .consistent_read(true);
         let item = get.send().await.map_err(unavailable)?.item.unwrap_or_default();
         let known = item.get("devices").and_then(|devices| devices.as_l().ok()).into_iter().flatten();
         let known = known.filter_map(|device| device.as_s().ok().cloned()).collect();
@@ -86,7 +92,7 @@ impl Devices {
         let devices = met.known.into_iter().skip(forgotten).chain([met.device]).map(AttributeValue::S);
         let until = (self.clock.now() + REMEMBERED_FOR).timestamp();
         let item = HashMap::from([
-            ("user".to_owned(), key_of(met.user)),
+            ("user".to_owned(), Credential::Devices.key(met.user)),
             ("devices".to_owned(), AttributeValue::L(devices.collect())),
             ("expires_at".to_owned(), AttributeValue::N(until.to_string())),
         ]);
@@ -99,13 +105,9 @@ impl Devices {
     /// # Errors
     /// Only if the action cannot be built.
     pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.table).key("user", key_of(user));
+        let delete = Delete::builder().table_name(&self.table).key("user", Credential::Devices.key(user));
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
-}
-
-fn key_of(user: UserId) -> AttributeValue {
-    AttributeValue::S(format!("{user}#devices"))
 }
 
 fn without_versions(name: &str) -> String {

@@ -17,6 +17,7 @@ use chrono::TimeDelta;
 use events::ids::UserId;
 use platform::{
     clock::Clock,
+    credentials::Credential,
     crypto::{Keyring, MacKey, SubjectKey},
     store::{StoreError, bad_row, unavailable},
     tables::{CREDENTIALS, Names},
@@ -37,15 +38,6 @@ pub struct Factors {
     clock: Clock,
 }
 
-/// Which of a user's seeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A sign-in takes its codes.
-    Confirmed,
-    /// Nobody has shown yet that they have it.
-    Waiting,
-}
-
 impl Factors {
     /// Those of one stage.
     pub fn new(client: Client, names: &Names, keyring: Keyring, key: MacKey, clock: Clock) -> Self {
@@ -59,7 +51,7 @@ impl Factors {
     pub async fn draw(&self, user: UserId) -> Result<Seed, StoreError> {
         let seed = Seed::random()?;
         let until = self.clock.now() + CONFIRM_WITHIN;
-        let mut item = self.item(user, Kind::Waiting, &seed, 0).await?;
+        let mut item = self.item(user, Credential::WaitingTotp, &seed, 0).await?;
         item.insert("expires_at".to_owned(), number(until.timestamp().unsigned_abs()));
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await.map_err(unavailable)?;
         Ok(seed)
@@ -71,13 +63,13 @@ impl Factors {
     /// # Errors
     /// [`StoreError`].
     pub async fn confirm(&self, user: UserId, said: &str) -> Result<Option<[TransactWriteItem; 2]>, StoreError> {
-        let Some((seed, _)) = self.seed(user, Kind::Waiting).await? else { return Ok(None) };
+        let Some((seed, _)) = self.seed(user, Credential::WaitingTotp).await? else { return Ok(None) };
         let Some(step) = seed.step_of(said, self.clock.now()) else { return Ok(None) };
-        let item = self.item(user, Kind::Confirmed, &seed, step).await?;
+        let item = self.item(user, Credential::Totp, &seed, step).await?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).build()?;
         let delete = Delete::builder()
             .table_name(&self.table)
-            .key("user", key_of(user, Kind::Waiting))
+            .key("user", Credential::WaitingTotp.key(user))
             .condition_expression("attribute_exists(seed)");
         Ok(Some([
             TransactWriteItem::builder().put(put).build(),
@@ -91,13 +83,13 @@ impl Factors {
     /// # Errors
     /// [`StoreError`].
     pub async fn accept(&self, user: UserId, said: &str) -> Result<bool, StoreError> {
-        let Some((seed, last)) = self.seed(user, Kind::Confirmed).await? else { return Ok(false) };
+        let Some((seed, last)) = self.seed(user, Credential::Totp).await? else { return Ok(false) };
         let Some(step) = seed.step_of(said, self.clock.now()).filter(|step| *step > last) else { return Ok(false) };
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("user", key_of(user, Kind::Confirmed))
+            .key("user", Credential::Totp.key(user))
             .update_expression("SET step = :step")
             .condition_expression("attribute_exists(seed) AND step < :step")
             .expression_attribute_values(":step", number(step));
@@ -117,30 +109,31 @@ impl Factors {
     /// # Errors
     /// Only if the action cannot be built.
     pub fn forget_action(&self, user: UserId) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.table).key("user", key_of(user, Kind::Confirmed));
+        let delete = Delete::builder().table_name(&self.table).key("user", Credential::Totp.key(user));
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
 
     async fn item(
         &self,
         user: UserId,
-        kind: Kind,
+        credential: Credential,
         seed: &Seed,
         step: u64,
     ) -> Result<HashMap<String, AttributeValue>, StoreError> {
         let malformed = || bad_row::<()>(&self.table)(());
         let SubjectKey::Live(key) = self.keyring.load_now(user.into()).await? else { return Err(malformed()) };
-        let sealed = key.seal(&context(user, kind), seed.bytes()).map_err(|_| malformed())?;
+        let sealed = key.seal(&credential.place(user), seed.bytes()).map_err(|_| malformed())?;
         Ok(HashMap::from([
-            ("user".to_owned(), key_of(user, kind)),
+            ("user".to_owned(), credential.key(user)),
             ("seed".to_owned(), AttributeValue::S(sealed)),
             ("step".to_owned(), number(step)),
         ]))
     }
 
     /// A seed and the last step that was accepted of it.
-    async fn seed(&self, user: UserId, kind: Kind) -> Result<Option<(Seed, u64)>, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).key("user", key_of(user, kind)).consistent_read(true);
+    async fn seed(&self, user: UserId, credential: Credential) -> Result<Option<(Seed, u64)>, StoreError> {
+        let get =
+            self.client.get_item().table_name(&self.table).key("user", credential.key(user)).consistent_read(true);
         let Some(item) = get.send().await.map_err(unavailable)?.item else { return Ok(None) };
         let field = |name: &str| match item.get(name) {
             Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text.as_str()),
@@ -151,22 +144,10 @@ impl Factors {
             return Ok(None);
         }
         let SubjectKey::Live(key) = self.keyring.load_now(user.into()).await? else { return Ok(None) };
-        let opened = field("seed").and_then(|sealed| key.open(&context(user, kind), sealed).ok());
+        let opened = field("seed").and_then(|sealed| key.open(&credential.place(user), sealed).ok());
         let seed = opened.and_then(|bytes| Seed::of(&bytes));
         let malformed = || bad_row::<()>(&self.table)(());
         Ok(Some((seed.ok_or_else(malformed)?, number("step").ok_or_else(malformed)?)))
-    }
-}
-
-fn key_of(user: UserId, kind: Kind) -> AttributeValue {
-    AttributeValue::S(context(user, kind))
-}
-
-/// Where a seed lies, and for where it is sealed.
-fn context(user: UserId, kind: Kind) -> String {
-    match kind {
-        Kind::Confirmed => format!("{user}#totp"),
-        Kind::Waiting => format!("{user}#totp_waiting"),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod clock;
 pub mod codes;
 pub mod context;
+pub mod credentials;
 pub mod crypto;
 pub mod http;
 pub mod lifecycle;

@@ -40,12 +40,13 @@ use platform::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use self::{forget::Forgetting, generations::Feeding, project::Projection, react::Reactions, run::Run};
 pub(crate) use self::{
+    forget::Forgetting,
     mend::{Compared, Standing, compare, compare_quickly},
     parking::chain,
     project::Generation,
 };
+use self::{generations::Feeding, project::Projection, react::Reactions, run::Run};
 pub use self::{
     parking::{BUILD, ParkedStream, Parking},
     retry::Retried,

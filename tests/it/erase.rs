@@ -2,22 +2,37 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
     chain::Hash,
     commit::StoredCommit,
+    ids::UserId,
     stream::{StreamId, Version},
+    user::CodePurpose,
 };
 use platform::{
+    credentials::Credential,
     store::decode_item,
-    tables::{ALL, EVENTS},
+    tables::{ALL, CREDENTIALS, EVENTS, QUEUES},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, PASSWORD, engine, process, process::Process};
+use crate::support::{
+    Client, PASSWORD, engine,
+    operator::{command_at, expect, finished},
+    process,
+    process::Process,
+    send,
+    store::{context, settings_of},
+};
 
 /// What is known of the person, in every form in which it could be found.
-const PERSONAL: [&str; 7] =
-    ["Hedwig", "Kiesler", "hedwig.k", "hedwig.k@example.com", "lamarr@example.com", "+15125550177", "5550177"];
+const PERSONAL: [&str; 8] =
+    ["Hedwig", "Kiesler", "hedwig.k", "hedwig.k@example.com", "lamarr@example.com", "+15125550177", "5550177", DEVICE];
+
+/// What their device calls itself.
+const DEVICE: &str = "Hertha's telephone";
 
 fn person() -> Value {
     json!({
@@ -49,11 +64,29 @@ async fn nothing_of_an_erased_person_can_be_read_anywhere() {
     api.patch(&path, "*", &json!({ "email": "lamarr@example.com", "reason": "Hedwig Kiesler asked" }))
         .await
         .expect(200);
-    let own = nobody.sign_in("hedwig.k", PASSWORD).await;
+    let login = json!({ "identifier": "hedwig.k", "password": PASSWORD });
+    let login = nobody.request(Method::POST, "/v1/auth/login").header("user-agent", DEVICE).json(&login);
+    let own = nobody.with_token(&send(login).await.expect(200).text("access_token"));
     let export = own.get(&format!("{path}/export")).await.expect(200);
     assert_eq!(export.body["user"]["last_name"], "Kiesler");
     assert_eq!(export.body["events"].as_array().unwrap().len(), 2);
     api.get_until("/v1/notifications", |answer| answer.body["items"][0]["status"] == "delivered").await;
+    // An authenticator with recovery codes, a second one that waits, and a code that waits.
+    own.set_up_totp().await;
+    own.post("/v1/auth/mfa/totp", &json!({})).await.expect(200);
+    own.post("/v1/auth/mfa/sms", &json!({})).await.expect(202);
+    let client = engine::client(&world.dynamodb);
+    let written = [
+        Credential::Password,
+        Credential::Totp,
+        Credential::WaitingTotp,
+        Credential::Recovery,
+        Credential::Devices,
+        Credential::Code(CodePurpose::SmsFactor),
+    ];
+    assert_credentials(&client, &id, &written).await;
+    let sessions = engine::items(&client, "sessions").await;
+    assert!(format!("{sessions:?}").contains(DEVICE), "{sessions:?}");
 
     let reason = json!({ "reason": "asked under the law" });
     let erased = api.post(&format!("{path}/erase"), &reason).await.expect(200);
@@ -85,9 +118,17 @@ async fn nothing_of_an_erased_person_can_be_read_anywhere() {
     }
     api.get(&format!("{path}/export")).await.expect(410);
 
-    // Behind the API: every table, and every chain still holds.
-    let client = engine::client(&world.dynamodb);
+    // Behind the API: every table and queue, and every chain still holds.
     assert_sessions_end(&client, &id).await;
+    assert_credentials(&client, &id, &[]).await;
+    Box::pin(assert_nothing_queued(&world, directory.path())).await;
+    let out = directory.path().join("log.ndjson");
+    let export = ["export", "--out", out.to_str().unwrap()];
+    let exported = command_at(&world.dynamodb, &world.sqs, directory.path(), &export).output().await.unwrap();
+    expect(&finished(exported), 0, "exported");
+    let exported = std::fs::read_to_string(out).unwrap();
+    assert!(exported.contains(&id));
+    assert_nothing_personal("the export", &exported);
     for table in ALL {
         let items = engine::items(&client, table.name).await;
         assert_nothing_personal(table.name, &format!("{items:?}"));
@@ -110,7 +151,34 @@ async fn assert_sessions_end(client: &aws_sdk_dynamodb::Client, user: &str) {
         }
     };
     tokio::time::timeout(crate::support::SOON, swept).await.expect("the sessions are swept");
-    assert!(!format!("{:?}", engine::items(client, "credentials").await).contains(user));
+}
+
+/// What lies in `credentials` of a user is this and no more.
+async fn assert_credentials(client: &aws_sdk_dynamodb::Client, user: &str, wanted: &[Credential]) {
+    let mut found: Vec<String> = Vec::new();
+    for mut row in engine::items(client, CREDENTIALS.name).await {
+        let Some(AttributeValue::S(place)) = row.remove(CREDENTIALS.partition.name) else { panic!("{row:?}") };
+        if place.starts_with(user) {
+            found.push(place);
+        }
+    }
+    let user = UserId(user.parse().unwrap());
+    let mut wanted: Vec<String> = wanted.iter().map(|credential| credential.place(user)).collect();
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+}
+
+/// No lane and no dead letter holds anything of the person.
+async fn assert_nothing_queued(world: &Process, data: &std::path::Path) {
+    let context = context(&settings_of(world, data)).await;
+    let sqs = &context.aws.sqs;
+    for name in QUEUES.iter().flat_map(|queue| [queue.name, queue.dead_letters]) {
+        let url = sqs.get_queue_url().queue_name(context.names.queue(name)).send().await.unwrap();
+        let receive = sqs.receive_message().set_queue_url(url.queue_url).max_number_of_messages(10);
+        let messages = receive.visibility_timeout(0).message_attribute_names("All").send().await.unwrap();
+        assert_nothing_personal(name, &format!("{messages:?}"));
+    }
 }
 
 fn assert_chains_hold(commits: &[StoredCommit]) {

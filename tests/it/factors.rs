@@ -1,21 +1,14 @@
 //! Second factors: authenticators, text messages and recovery codes, and what only a recent sign-in may do.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use platform::{
-    clock::Clock,
-    tokens::{Claims, Signer},
-};
+use platform::tokens::{Claims, Signer};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-use totp_rs::{Builder, Secret};
 
 use crate::support::{
-    ASK_EVERY, Answer, Client, PASSWORD, SOON, TestWorld, engine, new_user, phone, send, store::context,
+    ASK_EVERY, Answer, Client, PASSWORD, SOON, TestWorld, engine, new_user, phone, send, store::context, totp::shown,
 };
-
-/// Seconds of an authenticator's step.
-const STEP: u64 = 30;
 
 /// Seconds after which a sign-in is not recent any more.
 const RECENT: i64 = 600;
@@ -81,12 +74,6 @@ impl Person {
 fn code_of(message: &Value) -> Option<String> {
     let mut words = message["text"].as_str().unwrap().split(|letter: char| !letter.is_ascii_digit());
     words.find(|word| word.len() == 8).map(ToOwned::to_owned)
-}
-
-/// What an authenticator with this seed shows so many steps from now.
-fn shown(seed: &str, steps: u64) -> String {
-    let totp = Builder::new().with_secret(Secret::try_from_base32(seed).unwrap()).build().unwrap();
-    totp.generate(Clock::system().now().timestamp().unsigned_abs() + steps * STEP).to_string()
 }
 
 #[track_caller]

@@ -24,6 +24,7 @@ mod forged;
 mod freshness;
 mod hand_over;
 mod history;
+mod idempotency;
 mod import;
 mod keys;
 mod kms;

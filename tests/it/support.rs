@@ -17,6 +17,7 @@ pub mod projector;
 pub mod rows;
 pub mod stale_index;
 pub mod store;
+pub mod totp;
 
 use std::time::Duration;
 

@@ -1,6 +1,10 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use events::ids::UserId;
-use platform::{crypto::KeyError, crypto::NotSealed, store::StoreError};
+use platform::{
+    credentials::Credential,
+    crypto::{KeyError, NotSealed},
+    store::StoreError,
+};
 
 use super::Factors;
 
@@ -45,8 +49,10 @@ impl Factors {
     /// Only if the action cannot be built.
     pub fn recovery_action(&self, user: UserId, codes: &RecoveryCodes) -> Result<TransactWriteItem, StoreError> {
         let tags = codes.0.iter().map(|code| self.tag(user, code)).collect();
-        let put =
-            Put::builder().table_name(&self.table).item("user", place(user)).item("codes", AttributeValue::Ss(tags));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("user", Credential::Recovery.key(user))
+            .item("codes", AttributeValue::Ss(tags));
         Ok(TransactWriteItem::builder().put(put.build()?).build())
     }
 
@@ -65,7 +71,7 @@ impl Factors {
         let tag = self.tag(user, &code);
         let update = Update::builder()
             .table_name(&self.table)
-            .key("user", place(user))
+            .key("user", Credential::Recovery.key(user))
             .update_expression("DELETE codes :used")
             .condition_expression("contains(codes, :code)")
             .expression_attribute_values(":used", AttributeValue::Ss(vec![tag.clone()]))
@@ -76,10 +82,6 @@ impl Factors {
     fn tag(&self, user: UserId, code: &str) -> String {
         self.key.tag(&[b"recovery code", user.0.as_bytes(), code.as_bytes()])
     }
-}
-
-fn place(user: UserId) -> AttributeValue {
-    AttributeValue::S(format!("{user}#recovery"))
 }
 
 #[cfg(test)]

@@ -51,7 +51,6 @@ pub async fn end_sessions(
 #[utoipa::path(
     delete, path = "/v1/users/{id}/sessions/{session_id}", tag = "users", operation_id = "end_session",
     security(("bearer" = [])),
-    request_body = Option<MaybeReason>,
     params(
         ("id" = Uuid, Path, description = "The user"),
         ("session_id" = Uuid, Path, description = "The session"),
@@ -60,7 +59,7 @@ pub async fn end_sessions(
     responses(
         Done,
         (status = 409, description = "`conflict`", body = Problem, content_type = "application/problem+json"),
-        Validated, Guarded, Served, Bodied, Named, Versioned,
+        Validated, Guarded, Served, Named, Versioned,
     )
 )]
 pub async fn end_session(
@@ -68,11 +67,9 @@ pub async fn end_session(
     caller: Caller,
     Id((id, session)): Id<(UserId, SessionId)>,
     conditions: Conditions,
-    OptionalBody(request): OptionalBody<MaybeReason>,
 ) -> Result<Response, Problem> {
     caller.require(Permission::USERS_WRITE)?;
-    let reason = request.parse()?;
     let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
     require_not_above(&state, &caller, &user).await?;
-    sign_out::end(&state, &caller, id, session, &conditions, reason).await
+    sign_out::end(&state, &caller, id, session, &conditions).await
 }

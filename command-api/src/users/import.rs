@@ -1,16 +1,18 @@
 //! `POST /v1/users:import`
 
-use std::{sync::Arc, time::Duration};
+mod lines;
+
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{FromRequest, Request, State},
+    extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use events::permission::Permission;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use platform::{
     http::{
         Problem,
@@ -26,6 +28,7 @@ use tokio::{sync::mpsc, time::timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::lines::Lines;
 use super::register::{CreateUser, register};
 use crate::{
     conditions::{Conditions, DryRun, KeyRequired, Keyed},
@@ -41,22 +44,14 @@ pub const IMPORTS_AT_ONCE: usize = 2;
 /// Longest pause of a reader before its import breaks off.
 const LISTENS_WITHIN: Duration = Duration::from_secs(30);
 
+/// Longest that an import holds its place, whatever its reader does. 16 MB are 80,000 users, which take 13 minutes if each
+/// has a password and two cores hash a hundred of them a second. Whoever needs longer sends it again under the same key.
+const IMPORTS_WITHIN: Duration = Duration::from_mins(15);
+
 /// Lines that are worked on at once: enough to hide the log's latency, few beside what other requests need.
 const LINES_AT_ONCE: usize = 16;
 
 const MEDIA_TYPE: &str = "application/x-ndjson";
-
-/// The lines of an import.
-pub struct Lines(Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Lines {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        json::require(MEDIA_TYPE, request.headers())?;
-        json::read(request, MAX_IMPORT_BYTES).await.map(Self)
-    }
-}
 
 /// What became of one line, or, in the answer's last line, of all.
 #[derive(Default, Serialize, ToSchema)]
@@ -110,14 +105,18 @@ pub async fn import(
     State(state): State<AppState>,
     caller: Caller,
     Keyed(conditions): Keyed,
-    Lines(bytes): Lines,
+    request: Request,
 ) -> Result<Response, Problem> {
+    json::require(MEDIA_TYPE, request.headers())?;
     caller.require(Permission::USERS_WRITE)?;
+    // Nobody makes us hold 16 MB before there is a place for it. A body that trickles in gives it up at the request's
+    // deadline.
     let place = Arc::clone(&state.imports).try_acquire_owned().map_err(|_| Problem::overloaded())?;
+    let lines = Lines::new(json::read(request, MAX_IMPORT_BYTES).await?);
     let (results, mut told) = mpsc::channel(LINES_AT_ONCE);
     let import = Arc::new(Import { state, caller, conditions });
     tokio::spawn(Trip::current().carry(async move {
-        import.run(bytes, results).await;
+        tell(import.run(lines), results).await;
         drop(place);
     }));
     let body = Body::from_stream(stream::poll_fn(move |context| told.poll_recv(context)));
@@ -131,27 +130,13 @@ struct Import {
 }
 
 impl Import {
-    /// Works until all lines are done or nobody listens any more. Its place is free then, however slowly somebody reads.
-    async fn run(self: Arc<Self>, bytes: Bytes, results: mpsc::Sender<serde_json::Result<Bytes>>) {
-        let lines = bytes.split(|byte| *byte == b'\n').map(|line| bytes.slice_ref(line)).zip(1..);
-        let lines: Vec<(Bytes, usize)> = lines.filter(|(line, _)| !line.trim_ascii().is_empty()).collect();
-        let count = LineResult { lines: Some(lines.len()), ..LineResult::default() };
-        let mut done = stream::iter(lines)
-            .map(move |(line, number)| {
-                let import = Arc::clone(&self);
-                async move { import.line(number, &line).await }
-            })
-            .buffered(LINES_AT_ONCE)
-            .chain(stream::once(std::future::ready(count)));
-        while let Some(result) = done.next().await {
-            let text = serde_json::to_vec(&result).map(|mut text| {
-                text.push(b'\n');
-                Bytes::from(text)
-            });
-            if !matches!(timeout(LISTENS_WITHIN, results.send(text)).await, Ok(Ok(()))) {
-                return;
-            }
-        }
+    /// What becomes of each line, in order: as far as it is asked for, and a few lines ahead.
+    fn run(self: Arc<Self>, lines: Lines) -> impl Stream<Item = LineResult> {
+        let each = stream::iter(lines).map(move |(number, line)| {
+            let import = Arc::clone(&self);
+            async move { import.line(number, &line).await }
+        });
+        each.buffered(LINES_AT_ONCE)
     }
 
     async fn line(&self, number: usize, line: &[u8]) -> LineResult {
@@ -176,5 +161,75 @@ impl Import {
         let part = self.conditions.part(&self.state.digest_key.tag(&[b"line", line.trim_ascii()]));
         let (id, executed) = register(&self.state, self.caller.actor(), &part, request).await?;
         Ok((id.0, executed.outcome))
+    }
+}
+
+/// Tells of each line, and at last how many there were, until nobody listens any more or the time is over.
+async fn tell(done: impl Stream<Item = LineResult>, results: mpsc::Sender<serde_json::Result<Bytes>>) {
+    let telling = async {
+        let (mut done, mut lines) = (pin!(done), 0);
+        while let Some(result) = done.next().await {
+            lines += 1;
+            if !told(&result, &results).await {
+                return;
+            }
+        }
+        told(&LineResult { lines: Some(lines), ..LineResult::default() }, &results).await;
+    };
+    if timeout(IMPORTS_WITHIN, telling).await.is_err() {
+        tracing::info!("an import broke off: its time was over");
+    }
+}
+
+/// Whether somebody took it in time.
+async fn told(result: &LineResult, results: &mpsc::Sender<serde_json::Result<Bytes>>) -> bool {
+    let text = serde_json::to_vec(result).map(|mut text| {
+        text.push(b'\n');
+        Bytes::from(text)
+    });
+    matches!(timeout(LISTENS_WITHIN, results.send(text)).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// Imports lines without end for a reader that takes one every `pause`; gives how long it went on and what the reader had.
+    async fn endless(pause: Duration) -> (Duration, Vec<String>) {
+        let (results, mut told) = mpsc::channel(1);
+        let began = Instant::now();
+        let telling = tokio::spawn(async move {
+            tell(stream::repeat_with(LineResult::default), results).await;
+            began.elapsed()
+        });
+        let mut had = Vec::new();
+        loop {
+            sleep(pause).await;
+            let Some(text) = told.recv().await else { break };
+            had.push(String::from_utf8(text.unwrap().to_vec()).unwrap());
+        }
+        (telling.await.unwrap(), had)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_does_not_hold_a_place_for_ever() {
+        let (took, had) = endless(LISTENS_WITHIN.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(took, IMPORTS_WITHIN);
+        assert!(had.len() > 1 && had.iter().all(|text| text == "{}\n"), "{had:?}");
+        let (took, _) = endless(LISTENS_WITHIN + Duration::from_secs(1)).await;
+        assert!(took < LISTENS_WITHIN * 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn the_last_line_counts_what_was_told() {
+        let (results, mut told) = mpsc::channel(8);
+        tell(stream::iter([LineResult::default(), LineResult::default()]), results).await;
+        let mut last = None;
+        while let Some(text) = told.recv().await {
+            last = Some(text.unwrap());
+        }
+        assert_eq!(last.unwrap(), "{\"lines\":2}\n");
     }
 }

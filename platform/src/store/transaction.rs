@@ -161,11 +161,19 @@ fn is_throttled<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     }) && throttled
 }
 
-/// The commit's own reason comes first: a repeat also collides with its own claims.
+/// The commit's own reason comes first: a repeat also collides with its own claims. When the commit failed for another
+/// reason than its condition, nobody looked whether the stream is as it was thought to be, so that what the others say
+/// judges nothing.
 fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[CancellationReason]) -> Result<(), AppendError> {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
-    if reasons.first().is_some_and(|own| code(own) == "TransactionConflict") {
-        return Err(AppendError::Conflict);
+    let failed = || {
+        let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+        AppendError::from(StoreError::from(CallFailed::refused(&codes)))
+    };
+    match reasons.first().map(code).as_deref() {
+        Some("TransactionConflict") => return Err(AppendError::Conflict),
+        Some("None" | "ConditionalCheckFailed") => (),
+        _ => return Err(failed()),
     }
     for (purpose, reason) in purposes.into_iter().zip(reasons) {
         if code(reason) != "ConditionalCheckFailed" {
@@ -186,6 +194,8 @@ fn explain(commit: &StoredCommit, purposes: Vec<Purpose>, reasons: &[Cancellatio
     if reasons.iter().any(|reason| code(reason) == "TransactionConflict") {
         return Err(AppendError::Conflict);
     }
-    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
-    Err(StoreError::from(CallFailed::refused(&codes)).into())
+    Err(failed())
 }
+
+#[cfg(test)]
+mod tests;

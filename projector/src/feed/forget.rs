@@ -1,28 +1,38 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::ids::UserId;
+use futures::future::try_join_all;
 use platform::{
+    credentials::Credential,
     store::{StoreError, unavailable},
     tables::{BY_USER, CREDENTIALS, Names, SESSIONS},
 };
 
-/// Deletes what is kept of a user outside the log once they are erased: their sessions, and their secrets once more.
+/// Deletes what is kept of a user outside the log once they are erased: their sessions, and all that lies in `credentials`.
 ///
-/// Safe to repeat, and repeated with every delivery of the event: a session that a sign-in began at the same moment is
-/// swept by the next one, or ends by itself. Its tokens are void since the erasure's own commit.
+/// Safe to repeat at any time, and repeated with every delivery of the event: what a sign-in wrote at the same moment is
+/// swept by the next one, or goes by its time to live. Its tokens are void since the erasure's own commit.
 #[derive(Debug)]
-pub(super) struct Forgetting {
+pub(crate) struct Forgetting {
     client: Client,
     sessions: String,
     credentials: String,
 }
 
 impl Forgetting {
-    pub(super) fn new(client: Client, names: &Names) -> Self {
+    /// For the tables of one stage.
+    pub(crate) fn new(client: Client, names: &Names) -> Self {
         Self { client, sessions: names.table(&SESSIONS), credentials: names.table(&CREDENTIALS) }
     }
 
-    pub(super) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
-        self.delete(&self.credentials, "user", AttributeValue::S(user.to_string())).await?;
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]. Some of it may be deleted then.
+    pub(crate) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
+        let partition = CREDENTIALS.partition.name;
+        let deletions =
+            Credential::ALL.map(|credential| self.delete(&self.credentials, partition, credential.key(user)));
+        try_join_all(deletions).await?;
         let mut sessions = self
             .client
             .query()

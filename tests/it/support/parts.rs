@@ -57,6 +57,22 @@ impl Parts {
         self.engines.telnyx_url()
     }
 
+    /// Another instance of command-api, with the administrator signed in.
+    pub async fn command_api(&self) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = command_api::config::Config {
+            settings: self.settings(),
+            listen: listener.local_addr().unwrap(),
+            telnyx_public_keys: vec![self.engines.telnyx_public_key()],
+            client_address_header: Some(dev::proxy::VIEWER_ADDRESS),
+        };
+        let state = command_api::state::AppState::open(&config, Clock::system()).await.unwrap();
+        tokio::spawn(command_api::server::serve(listener, state, self.shutdown.clone()));
+        let commands = Client::new(&format!("http://{}", config.listen)).with_token(self.commands.token());
+        commands.get_until("/readyz", |answer| answer.status.is_success()).await;
+        commands
+    }
+
     /// A query-api that reaches DynamoDB at `dynamodb`, with the administrator signed in.
     pub async fn query_api(&self, dynamodb: &str) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
