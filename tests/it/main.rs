@@ -17,6 +17,7 @@ mod explain;
 mod factors;
 mod faults;
 mod feed;
+mod feed_property;
 mod forged;
 mod freshness;
 mod hand_over;

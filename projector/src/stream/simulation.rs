@@ -7,8 +7,10 @@
 //! to be complete is. In the end, without faults: everything is stored, what was not delivered was told of, every open
 //! shard has a live owner, shares are even, and a shutdown lets go of every lease.
 //!
-//! The readers, their choices, their cursors and the gate are the product's. What is played is behind its seams. A seed
-//! plays the same way each time: time is tokio's paused clock, and there is one thread and one source of chance.
+//! The readers, their choices, their cursors and the rule of the gate are the product's; what is behind its seams is played.
+//! The handler is played, too: `projection` does in small what the product's feed does, so nothing here speaks of the feed
+//! itself; that is tested over the engine (`tests/it/feed_property.rs`). A seed plays the same way each time: time is
+//! tokio's paused clock, and there is one thread and one source of chance.
 
 mod bug;
 mod chaos;

@@ -1,5 +1,5 @@
-//! The handler: what the product's feed does with commits, over rows in memory. The gate and its order of steps are the
-//! product's; see `feed::project`.
+//! The handler as it is played: the steps of the product's feed in the same order (see `feed::project`), written again over
+//! rows in memory. Only [`gate`] is the product's own.
 
 use std::{
     collections::BTreeMap,
