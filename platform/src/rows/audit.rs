@@ -27,7 +27,7 @@ const MOST_OF_A_BATCH: usize = 25;
 const BATCHES_AT_ONCE: usize = 8;
 
 /// Pauses before what a batch left undone is sent again. DynamoDB asks for exponential ones; all of them together are
-/// shorter than a second and a half, for whoever waits holds a shard.
+/// shorter than three seconds, for whoever waits holds a shard.
 const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(50))
     .with_max_delay(Duration::from_millis(500))

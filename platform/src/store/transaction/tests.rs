@@ -49,10 +49,12 @@ fn a_taken_claim_is_blamed_only_when_the_commit_s_own_condition_was_looked_at() 
     let own = CancellationReason::builder().code(refused).set_item(Some(encode(&commit()))).build();
     assert!(explained(own, refused).is_ok());
     assert!(matches!(explained(reason("TransactionConflict"), refused), Err(AppendError::Conflict)));
-    for own in ["ThrottlingError", "ProvisionedThroughputExceeded", "ValidationError", "of tomorrow"] {
+    for own in ["ThrottlingError", "ProvisionedThroughputExceeded", "of tomorrow"] {
         let error = explained(reason(own), refused).unwrap_err();
         assert!(matches!(&error, AppendError::Store(error) if error.is_outage()), "{own}: {error}");
     }
+    let error = explained(reason("ValidationError"), refused).unwrap_err();
+    assert!(matches!(&error, AppendError::Store(error) if !error.is_outage()), "{error}");
 }
 
 #[test]
