@@ -35,6 +35,7 @@ mod reading_at;
 mod reading_audit;
 mod reading_cost;
 mod rebuild;
+mod revocation;
 mod send_crash;
 mod sending;
 mod sessions;
