@@ -7,7 +7,7 @@ mod code;
 mod ending;
 pub mod first_factor;
 pub mod invitation;
-mod limits;
+pub mod limits;
 pub mod login;
 pub mod login_code;
 pub mod mfa;

@@ -2,7 +2,8 @@
 //!
 //! The code itself lies nowhere: whoever has the key makes it again from the notification that brought it (see
 //! [`platform::codes`]). What lies in table `credentials` is which notification that was, until when its code is good, and
-//! how many guesses were made. A newer code takes the place of an older one of the same purpose.
+//! how many guesses were made. A newer code takes the place of an older one of the same purpose, and when the user's
+//! telephone becomes another, the codes that went to the one before go.
 
 use std::collections::HashMap;
 
@@ -65,13 +66,14 @@ impl Codes {
         Self { client, table: names.table(&CREDENTIALS), key, clock }
     }
 
-    /// The actions that let the codes be shown that a commit's notifications will bring, for its transaction.
+    /// The actions that let the codes be shown that a commit's notifications will bring, and take back those that went to a
+    /// telephone that is not the user's any more, for its transaction.
     ///
     /// # Errors
     /// Only if an action cannot be built.
     pub fn expect_actions(&self, draft: &Draft<User>) -> Result<Companions, StoreError> {
         let Some(user) = &draft.after().state else { return Ok(Companions::new()) };
-        let mut actions = Companions::new();
+        let (mut actions, mut brought_anew) = (Companions::new(), Vec::new());
         for reaction in draft.events().iter().filter_map(Notifying::reaction) {
             let purpose = Template::named(&reaction.request.template).and_then(|template| template.purpose);
             // Who has a password is welcomed without a code.
@@ -79,6 +81,13 @@ impl Codes {
                 purpose.filter(|purpose| *purpose != CodePurpose::Invitation || user.status == Status::Invited);
             if let Some(purpose) = brought {
                 actions.push(self.expect(user.id, purpose, reaction.id, reaction.request.expires_at)?);
+                brought_anew.push(purpose);
+            }
+        }
+        if draft.before().state.as_ref().is_some_and(|before| before.phone != user.phone) {
+            // Of an item there is one action in a transaction: what is brought anew takes the old one's place by itself.
+            for purpose in CodePurpose::ALL.into_iter().filter(|purpose| !brought_anew.contains(purpose)) {
+                actions.push(self.take_back(user.id, purpose)?);
             }
         }
         Ok(actions)
@@ -100,6 +109,11 @@ impl Codes {
         ]);
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).build()?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn take_back(&self, user: UserId, purpose: CodePurpose) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder().table_name(&self.table).key("user", key_of(user, purpose)).build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// Counts a guess, and says whether it is right. It is one write whether there is a code or not, so that neither the

@@ -117,6 +117,32 @@ impl Throttle {
         Err(too_many(&refusals, at))
     }
 
+    /// Counts an attempt by some counters, and only when they let it be made by the next ones: so what is shared with many comes
+    /// last, and nobody uses it up with attempts that their own counters refuse. It is for quotas, which count an
+    /// attempt whatever comes of it.
+    ///
+    /// # Errors
+    /// As [`Throttle::admit`].
+    pub async fn admit_in_turn(
+        &self,
+        tally: &Tally,
+        turns: impl IntoIterator<Item = Counters, IntoIter: Send>,
+    ) -> Result<(), Problem> {
+        let mut admitted: Vec<Attempt<'_>> = Vec::new();
+        for counters in turns {
+            match self.admit(tally, counters).await {
+                Ok(attempt) => admitted.push(attempt),
+                Err(refused) => {
+                    for Attempt { counted, at, .. } in &admitted {
+                        self.take_back(counted.iter(), *at).await;
+                    }
+                    return Err(refused);
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn take_back(&self, counted: impl Iterator<Item = &Counter>, at: DateTime<Utc>) {
         let taken_back = join_all(counted.map(|counter| self.table.take_back(counter, at))).await;
         for error in taken_back.into_iter().filter_map(Result::err) {

@@ -126,6 +126,14 @@ impl Wiretap {
         Ok(Self { url, calls })
     }
 
+    /// The polls of a table since anything was last asked for. Other calls stay.
+    pub fn take_polls(&self, table: &str) -> Vec<Call> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let (polls, others) = mem::take(&mut *calls).into_iter().partition(|call| call.table == table);
+        *calls = others;
+        polls
+    }
+
     /// The calls since the last time this was asked, without the polls that no request causes.
     pub fn take(&self) -> Vec<Call> {
         let mut calls = mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));

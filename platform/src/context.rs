@@ -82,7 +82,7 @@ impl Context {
         let names = Names::new(&settings.table_prefix);
         let keyring = Keyring::new(aws.dynamodb.clone(), &names, secrets.wrapping(&aws.kms).await?);
         let store = EventStore::new(aws.dynamodb.clone(), &names, secrets.claims()?, keyring, clock.clone());
-        let rights = Rights::new(aws.dynamodb.clone(), &names);
+        let rights = Rights::new(aws.dynamodb.clone(), &names, clock.clone());
         let generations = Generations::new(aws.dynamodb.clone(), &names);
         let token_keys = TokenKeys::new(secrets.signing())?;
         let verifier = Verifier::new(token_keys.clone(), &settings.public_url);

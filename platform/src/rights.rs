@@ -27,8 +27,9 @@ use events::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{sync::Mutex, time::Instant};
 
-use self::voided::{SESSION, USER, VoidedSession, VoidedUser};
+use self::voided::{SESSION, USER, VoidedSession, VoidedUser, latest_of_each};
 use crate::{
+    clock::Clock,
     store::{StoreError, bad_row, unavailable},
     tables::{Names, RIGHTS},
     telemetry::metrics::REVOCATION_AGE,
@@ -75,6 +76,7 @@ struct Copy {
 pub struct Rights {
     client: Client,
     table: String,
+    clock: Clock,
     copy: Arc<RwLock<Option<Arc<Copy>>>>,
     reading: Arc<Mutex<()>>,
 }
@@ -153,8 +155,8 @@ pub enum RightsError {
 
 impl Rights {
     /// A copy that is still empty, and so refuses everything until it is polled.
-    pub fn new(client: Client, names: &Names) -> Self {
-        Self { client, table: names.table(&RIGHTS), copy: Arc::default(), reading: Arc::default() }
+    pub fn new(client: Client, names: &Names, clock: Clock) -> Self {
+        Self { client, table: names.table(&RIGHTS), clock, copy: Arc::default(), reading: Arc::default() }
     }
 
     /// Reads the table once a second, for ever: requests that are still at hand in a shutdown need it too.
@@ -260,15 +262,16 @@ impl Rights {
 
     async fn read_all(&self) -> Result<(), StoreError> {
         let read_at = Instant::now();
+        let now = voided::place(self.clock.now().timestamp(), "");
         let (roles, users, sessions) = tokio::try_join!(
-            self.read::<RoleRights>(ROLE),
-            self.read::<VoidedUser>(USER),
-            self.read::<VoidedSession>(SESSION)
+            self.read::<RoleRights>(ROLE, None),
+            self.read::<VoidedUser>(USER, Some(&now)),
+            self.read::<VoidedSession>(SESSION, Some(&now))
         )?;
         let copy = Copy {
             roles: roles.into_iter().map(|role| (role.id, role)).collect(),
-            users: users.into_iter().map(|user| (user.id, user.version)).collect(),
-            sessions: sessions.into_iter().map(|session| session.id).collect(),
+            users: latest_of_each(users),
+            sessions: sessions.into_iter().map(|voided| voided.session).collect(),
             read_at,
         };
         let mut slot = self.copy.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -278,18 +281,22 @@ impl Rights {
         Ok(())
     }
 
-    async fn read<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, StoreError> {
-        let mut pages = self
+    /// The items of a kind, or only those whose `id` comes after a place.
+    async fn read<T: DeserializeOwned>(&self, kind: &str, after: Option<&str>) -> Result<Vec<T>, StoreError> {
+        let of_kind = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("#kind = :kind")
             .expression_attribute_names("#kind", "kind")
-            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()));
+        let wanted = match after {
+            None => of_kind.key_condition_expression("#kind = :kind"),
+            Some(place) => of_kind
+                .key_condition_expression("#kind = :kind AND id > :after")
+                .expression_attribute_values(":after", AttributeValue::S(place.to_owned())),
+        };
+        let mut pages = wanted.into_paginator().items().send();
         let mut all = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(unavailable)?;

@@ -86,6 +86,22 @@ async fn an_invitation_is_accepted_once_with_its_newest_code() {
 }
 
 #[tokio::test]
+async fn when_a_mistyped_number_is_corrected_its_code_is_worth_nothing_and_another_invitation_goes_out() {
+    let world = TestWorld::start().await;
+    let api = &world.api;
+    let user = api.post("/v1/users", &new_user(1)).await.expect(201);
+    let mistyped = codes_to(&world, 1, 1).await.remove(0);
+    let path = format!("/v1/users/{}", user.text("id"));
+    api.patch(&path, "*", &json!({ "phone": phone(2), "reason": "was mistyped" })).await.expect(200);
+
+    refused(accept(api, 1, &mistyped).await);
+    let corrected = codes_to(&world, 2, 1).await.remove(0);
+    accept(api, 1, &corrected).await.expect(200);
+    login(api, 1, ANOTHER).await.expect(200);
+    world.world.stop().await;
+}
+
+#[tokio::test]
 async fn a_forgotten_password_is_set_anew_with_a_code_and_nothing_tells_who_is_known() {
     let world = TestWorld::start().await;
     let api = &world.api;

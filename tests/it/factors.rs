@@ -44,9 +44,14 @@ impl Person {
 
     /// The code of the newest message that brings one, once there are `count`.
     async fn code(&self, count: usize) -> String {
+        self.code_at(1, count).await
+    }
+
+    /// The same of those to another telephone.
+    async fn code_at(&self, number: u32, count: usize) -> String {
         let looking = async {
             loop {
-                let messages = self.world.messages_to(&phone(1)).await;
+                let messages = self.world.messages_to(&phone(number)).await;
                 let codes: Vec<String> = messages.iter().filter_map(code_of).collect();
                 if codes.len() == count {
                     return codes.last().unwrap().clone();
@@ -145,6 +150,28 @@ async fn a_text_message_s_code_is_a_second_factor_and_another_telephone_is_not()
     assert_eq!(changed.body["phone"], phone(2));
     person.login(None).await.expect(200);
     refused(ask(PASSWORD).await, 409, "no-such-factor");
+    person.world.world.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_sent_is_worth_nothing_when_the_telephone_is_another() {
+    let person = Person::new().await;
+    person.world.api.post("/v1/auth/password-reset", &json!({ "identifier": "person1" })).await.expect(202);
+    let reset = person.code(1).await;
+    person.client.post("/v1/auth/mfa/sms", &json!({})).await.expect(202);
+    let before = person.code(2).await;
+    person.client.patch("/v1/me", "*", &json!({ "phone": phone(2) })).await.expect(200);
+
+    refused(person.confirm("sms", &before).await, 422, "invalid-value");
+    let request = json!({ "identifier": "person1", "code": reset, "new_password": "wind 7 over the grey harbour" });
+    refused(person.world.api.post("/v1/auth/password-reset/confirm", &request).await, 401, "invalid-code");
+    person.login(None).await.expect(200);
+
+    person.client.post("/v1/auth/mfa/sms", &json!({})).await.expect(202);
+    let after = person.code_at(2, 1).await;
+    // What changes nothing about the telephone leaves its codes alone.
+    person.client.patch("/v1/me", "*", &json!({ "phone": phone(2), "first_name": "Augusta" })).await.expect(200);
+    person.confirm("sms", &after).await.expect(200);
     person.world.world.stop().await;
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod audit_stream;
 mod bad_input;
+mod code_limits;
 mod codes;
 mod commands;
 mod conditional;
@@ -43,6 +44,7 @@ mod reading_audit;
 mod reading_cost;
 mod reading_skew;
 mod rebuild;
+mod revocation;
 mod send_crash;
 mod sending;
 mod sessions;

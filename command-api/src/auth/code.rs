@@ -12,7 +12,10 @@ use platform::{
     store::{Command, Companions, Draft, ExecuteError, Folded, Intent},
 };
 
-use super::{first_factor::find, limits};
+use super::{
+    first_factor::find,
+    limits::{self, Asking},
+};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},
@@ -37,18 +40,19 @@ pub(super) async fn check(
     Ok(found.user.zip(shown))
 }
 
-/// Sends a code to a user, unless too many were sent to their telephone lately.
+/// Sends a code to a user, unless too many were sent to them, to where it is asked for, or to such numbers lately.
 ///
 /// # Errors
 /// 429; 503.
 pub(super) async fn send(
     state: &AppState,
     tally: &Tally,
+    asking: Asking<'_>,
     user: &UserState,
     purpose: CodePurpose,
 ) -> Result<(), Problem> {
     let Some(phone) = user.phone.known() else { return Ok(()) };
-    let _sent = state.throttle.admit(tally, limits::codes_to(&state.throttle, phone)).await?;
+    state.throttle.admit_in_turn(tally, limits::codes_to(&state.throttle, asking, user.id, phone)).await?;
     let intent = Intent::of(metadata(Actor::User(user.id), None));
     match state.context.users.execute(user.id.into(), &intent, Sending { state, purpose }).await {
         // A rule refuses who was suspended meanwhile.

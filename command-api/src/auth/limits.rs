@@ -1,4 +1,5 @@
-//! How often one may try to sign in, to refresh and to show one's password.
+//! How often one may try to sign in, to refresh, to show one's password and to get a code, and how often one may change
+//! where one is reached.
 //!
 //! What is counted for a name is counted for what was typed, whether anybody has that name or not: unknown and known
 //! accounts behave alike.
@@ -79,9 +80,21 @@ const ASK_ACCOUNT: Rule =
 
 /// Codes asked for from one address: an office's bad morning, and no more.
 const ASK_ADDRESS: Rule =
-    Rule::Quota(Quota { name: "ask-address", per_window: 20, window: TimeDelta::hours(1), told: true });
+    Rule::Quota(Quota { name: "ask-address", per_window: 10, window: TimeDelta::hours(1), told: true });
 
-/// Codes to one telephone, whoever asks for them and for whichever account: a telephone is flooded by nobody.
+/// Codes that one user gets, at whichever telephone and by whichever of their names: who does not get the first asks again,
+/// and whoever changes the telephone in a loop gets no more.
+const CODES_OF_USER: Rule =
+    Rule::Quota(Quota { name: "codes-of-user", per_window: 5, window: TimeDelta::hours(1), told: true });
+
+/// Codes to whoever has shown their password, from one address. The ten that are usual where anybody may ask would keep an
+/// office of eleven out that begins its day behind one address; here each takes the password of an account, and more
+/// than five an account are not had from anywhere.
+const CODES_FROM_ADDRESS: Rule =
+    Rule::Quota(Quota { name: "codes-from-address", per_window: 50, window: TimeDelta::hours(1), told: true });
+
+/// Codes to one telephone, for whichever account: a telephone is flooded by nobody. The usual three in ten minutes would let
+/// eighteen through in an hour.
 const CODES_TO_PHONE: Rule =
     Rule::Quota(Quota { name: "codes-to-phone", per_window: 6, window: TimeDelta::hours(1), told: false });
 
@@ -90,8 +103,8 @@ const CODES_TO_PHONE: Rule =
 const CODES_TO_BLOCK: Rule =
     Rule::Quota(Quota { name: "codes-to-block", per_window: 30, window: TimeDelta::minutes(10), told: false });
 
-/// Codes to all numbers of one country: what ten thousand people ask for who begin their day within three hours, and no
-/// more than some $25 in an hour. What is spent in a day is bounded by the dispatchers.
+/// Codes to all numbers of one country, as many to who has shown a password as to who has not: what ten thousand people ask
+/// for who begin their day within three hours, and no more than some $25 in an hour of either. What is spent in a day is bounded by the dispatchers.
 const CODES_TO_COUNTRY: Rule =
     Rule::Quota(Quota { name: "codes-to-country", per_window: 3_000, window: TimeDelta::hours(1), told: false });
 
@@ -118,6 +131,11 @@ const SECOND_FACTOR: Rule = Rule::Delay(Delay {
     success: Success::Forgiven,
     told: true,
 });
+
+/// Changes of one's own e-mail address, carried out or only tried: the answer tells that an address is taken, and who looks for
+/// accounts tries many. Who mistypes it needs a second one.
+const OWN_EMAIL: Rule =
+    Rule::Quota(Quota { name: "own-email", per_window: 5, window: TimeDelta::hours(1), told: true });
 
 /// Bytes of an IPv6 address that say who it is: whoever has one has the whole /64 (RFC 6177).
 const IPV6_PREFIX_BYTES: usize = 8;
@@ -152,6 +170,11 @@ pub(super) fn second_factor(throttle: &Throttle, user: UserId) -> Counters {
     Counters { own: Some(throttle.counter(SECOND_FACTOR, &[user.0.as_bytes()])), shared: Vec::new() }
 }
 
+/// By what changing one's own e-mail address counts.
+pub fn own_email(throttle: &Throttle, user: UserId) -> Counters {
+    Counters { own: None, shared: vec![throttle.counter(OWN_EMAIL, &[user.0.as_bytes()])] }
+}
+
 /// By what asking for a code counts.
 pub(super) fn ask_for_code(throttle: &Throttle, name: Option<&Claim>, client: &Client) -> Counters {
     by_name_and_address(throttle, (ASK_ACCOUNT, ASK_ADDRESS), name, client)
@@ -162,16 +185,35 @@ pub(super) fn show_code(throttle: &Throttle, name: Option<&Claim>, client: &Clie
     by_name_and_address(throttle, (SHOW_ACCOUNT, SHOW_ADDRESS), name, client)
 }
 
-/// By what sending a code counts.
-pub(super) fn codes_to(throttle: &Throttle, phone: &Phone) -> Counters {
+/// Who asks for a code to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asking<'a> {
+    /// Anybody who knows a name. Their address was counted when they asked.
+    Anybody,
+    /// Who has shown the user's password, from here.
+    Owner(&'a Client),
+}
+
+/// By what sending a code counts, one after the other: the user, the address, and only then what many share. What anybody may
+/// ask for has counters of its own, so that nobody who only knows a name keeps the owner from signing in.
+pub(super) fn codes_to(throttle: &Throttle, asking: Asking<'_>, user: UserId, phone: &Phone) -> [Counters; 3] {
+    let (who, address) = match asking {
+        Asking::Anybody => (b"anybody".as_slice(), None),
+        Asking::Owner(client) => (b"owner".as_slice(), client.address),
+    };
+    let counter = |rule, subject: &[u8]| throttle.counter(rule, &[who, subject]);
+    let turn = |shared| Counters { own: None, shared };
     let number = phone.as_str().as_bytes();
     let country = phone.country().unwrap_or_default();
-    let shared = vec![
-        throttle.counter(CODES_TO_PHONE, &[number]),
-        throttle.counter(CODES_TO_BLOCK, &[block_of(number)]),
-        throttle.counter(CODES_TO_COUNTRY, &[country.as_bytes()]),
-    ];
-    Counters { own: None, shared }
+    [
+        turn(vec![counter(CODES_OF_USER, user.0.as_bytes())]),
+        turn(address.map(|address| counter(CODES_FROM_ADDRESS, &subject(address))).into_iter().collect()),
+        turn(vec![
+            counter(CODES_TO_PHONE, number),
+            counter(CODES_TO_BLOCK, block_of(number)),
+            counter(CODES_TO_COUNTRY, country.as_bytes()),
+        ]),
+    ]
 }
 
 fn block_of(number: &[u8]) -> &[u8] {

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{client::Client, code::send, first_factor::admitted};
+use super::{client::Client, code::send, first_factor::admitted, limits::Asking};
 use crate::{state::AppState, throttle::Tally};
 
 /// Who wants a code for a sign-in.
@@ -63,6 +63,6 @@ pub async fn send_code(
             "Text messages are no second factor of the account",
         ));
     }
-    send(&state, &tally, &user, CodePurpose::SignIn).await?;
+    send(&state, &tally, Asking::Owner(&client), &user, CodePurpose::SignIn).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -21,7 +21,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{code::send, limits, recent::require_recent};
+use super::{
+    client::Client,
+    code::send,
+    limits::{self, Asking},
+    recent::require_recent,
+};
 use crate::{
     codes,
     command::{Refused, metadata, nothing_taken, problem},
@@ -116,9 +121,15 @@ pub async fn confirm_totp(
     security(("bearer" = [])),
     responses((status = 202, description = "A message is on its way"), Guarded, Throttled, Served, Named, Erasable)
 )]
-pub async fn send_sms(State(state): State<AppState>, caller: Caller, tally: Tally) -> Result<StatusCode, Problem> {
+pub async fn send_sms(
+    State(state): State<AppState>,
+    client: Client,
+    caller: Caller,
+    tally: Tally,
+) -> Result<StatusCode, Problem> {
     require_recent(&state, &caller)?;
-    send(&state, &tally, &own(&state, &caller).await?, CodePurpose::SmsFactor).await?;
+    let user = own(&state, &caller).await?;
+    send(&state, &tally, Asking::Owner(&client), &user, CodePurpose::SmsFactor).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

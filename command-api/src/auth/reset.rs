@@ -17,7 +17,7 @@ use super::{
     client::Client,
     code::{check, invalid_code, send},
     first_factor::{REFUSED_AFTER, find, sign_in_name},
-    limits,
+    limits::{self, Asking},
     set_password::SettingPassword,
 };
 use crate::{codes, passwords::check_length_beside_a_factor, state::AppState, throttle::Tally};
@@ -83,9 +83,11 @@ pub async fn request(
     let later = state.clone();
     state.later.begin("sending a code to reset a password", async move {
         let Some(user) = find(&later, name.as_ref()).await?.user else { return Ok(()) };
+        // Nobody is told.
+        let tally = Tally::default();
         match user.status {
-            Status::Active => send(&later, &Tally::default(), &user, CodePurpose::PasswordReset).await,
-            Status::Invited => send(&later, &Tally::default(), &user, CodePurpose::Invitation).await,
+            Status::Active => send(&later, &tally, Asking::Anybody, &user, CodePurpose::PasswordReset).await,
+            Status::Invited => send(&later, &tally, Asking::Anybody, &user, CodePurpose::Invitation).await,
             Status::Suspended | Status::Erased => Ok(()),
         }
     })?;

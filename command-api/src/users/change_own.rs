@@ -8,7 +8,7 @@ use events::{
 use platform::http::{
     Problem,
     auth::Caller,
-    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, UserChanged, Versioned, values},
+    documented::{Bodied, Erasable, Guarded, MustMatch, Named, Served, Throttled, UserChanged, Versioned, values},
     fields::Fields,
     json::{Body, KnownFields},
 };
@@ -17,9 +17,11 @@ use utoipa::ToSchema;
 
 use super::change::apply;
 use crate::{
+    auth::limits,
     command::Ask,
     conditions::{Conditions, DryRun, IfMatchRequired, Repeatable},
     state::AppState,
+    throttle::Tally,
 };
 
 /// The fields to change; those left out stay. The user name is what others know one by, and others change it.
@@ -62,12 +64,13 @@ impl KnownFields for ChangeOwn {
     responses(
         UserChanged,
         (status = 409, description = "`email-taken` or `conflict`", body = Problem, content_type = "application/problem+json"),
-        Guarded, Served, Bodied, Named, Erasable, Versioned, MustMatch,
+        Guarded, Throttled, Served, Bodied, Named, Erasable, Versioned, MustMatch,
     )
 )]
 pub async fn change_own(
     State(state): State<AppState>,
     caller: Caller,
+    tally: Tally,
     conditions: Conditions,
     Body(request): Body<ChangeOwn>,
 ) -> Result<Response, Problem> {
@@ -84,6 +87,9 @@ pub async fn change_own(
         time_zone: fields.optional("/time_zone", request.time_zone, |text| TimeZone::parse(&text)),
     };
     let change = fields.finish(Some(change))?;
+    if change.email.is_some() {
+        let _tried = state.throttle.admit(&tally, limits::own_email(&state.throttle, caller.user())).await?;
+    }
     let ask = Ask { operation: "change one's own user", actor: caller.actor(), reason: None };
     let intent = ask.intent(&state, &conditions, &fingerprint);
     apply(&state, &caller, caller.user(), &intent, change).await

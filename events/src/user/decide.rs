@@ -162,7 +162,11 @@ impl Decider for User {
                 // Nobody has shown that they have the new telephone.
                 let lost = change.phone.as_ref().and_then(|_| user.factors.get(&Factor::Sms).copied());
                 let removed = lost.map(|factor| UserEvent::UserFactorRemoved(FactorChanged { factor }));
-                Ok([UserEvent::UserProfileChanged(change)].into_iter().chain(removed).collect())
+                // Whoever was invited at another number never gets the code that went there.
+                let purpose = CodePurpose::Invitation;
+                let invited_anew = (change.phone.is_some() && user.status == Status::Invited)
+                    .then_some(UserEvent::UserCodeRequested(CodeRequested { purpose }));
+                Ok([UserEvent::UserProfileChanged(change)].into_iter().chain(removed).chain(invited_anew).collect())
             }
             (user, UserCommand::Suspend) => match user.status {
                 Status::Suspended => Ok(vec![]),

@@ -51,6 +51,9 @@ pub enum CodePurpose {
 }
 
 impl CodePurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 4] = [Self::Invitation, Self::PasswordReset, Self::SignIn, Self::SmsFactor];
+
     /// The purpose as keys name it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -295,6 +295,22 @@ fn another_telephone_is_no_second_factor_until_somebody_shows_it() {
 }
 
 #[test]
+fn whoever_was_invited_at_another_number_is_invited_anew() {
+    let phone = Phone::parse("+15125550124").unwrap();
+    let change = UserCommand::ChangeProfile(ChangeProfile { phone: Some(phone.clone()), ..ChangeProfile::default() });
+    let changed =
+        UserEvent::UserProfileChanged(ProfileChanged { phone: Some(phone.into()), ..ProfileChanged::default() });
+    let anew = requested(CodePurpose::Invitation);
+    given::<User>(invited()).when(change.clone()).then([changed.clone(), anew]);
+    let suspended = [invited().to_vec(), vec![UserEvent::UserSuspended {}]].concat();
+    for events in [accepted().to_vec(), suspended] {
+        given::<User>(events).when(change.clone()).then([changed.clone()]);
+    }
+    let same = ChangeProfile { phone: Some(Phone::parse("+15125550123").unwrap()), ..ChangeProfile::default() };
+    given::<User>(invited()).when(UserCommand::ChangeProfile(same)).then_nothing();
+}
+
+#[test]
 fn what_protects_an_account_cannot_be_muted() {
     let wish = |muted: &[MessageCategory]| Preferences { muted: muted.iter().copied().collect(), quiet_hours: None };
     let set = |muted: &[MessageCategory]| UserCommand::SetPreferences(wish(muted));
