@@ -112,7 +112,8 @@ impl Codes {
     }
 
     fn take_back(&self, user: UserId, purpose: CodePurpose) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder().table_name(&self.table).key("user", key_of(user, purpose)).build()?;
+        let delete =
+            Delete::builder().table_name(&self.table).key("user", Credential::Code(purpose).key(user)).build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
