@@ -3,13 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    ASK_EVERY, Client, SOON,
-    gate::Gate,
-    messages::{notified, registered},
-    messages_to, new_user,
-    parts::Parts,
-    phone,
-    store::context,
+    ASK_EVERY, Client, SOON, gate::Gate, messages::notified, messages_to, new_user, parts::Parts, phone, store::context,
 };
 
 /// A number that somebody gets while their message waits.
@@ -31,7 +25,10 @@ async fn who_waited_for_their_turn_is_judged_by_what_is_so_when_it_comes() {
     let (queries, telnyx) = (parts.query_api(&parts.dynamodb_url()).await, parts.telnyx_url());
     let mut waiting = Vec::new();
     for number in 1..=3 {
-        waiting.push((number, registered(&parts.commands, number).await));
+        // With a password: whoever is invited at another number is sent another invitation.
+        let mut user = new_user(number);
+        user["password"] = json!("wind 7 over the grey harbour");
+        waiting.push((number, parts.commands.post("/v1/users", &user).await.expect(201).text("id")));
     }
     // All are judged at once, the first goes out at once, the next one ten seconds later.
     let gate = Gate::before(parts.dynamodb_url());

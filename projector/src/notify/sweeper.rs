@@ -61,9 +61,10 @@ impl Sweeper {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! { () = shutdown.begun() => return, _ = tick.tick() => () }
-            if leads()
-                && let Err(error) = self.sweep().await
-            {
+            if !leads() {
+                // Whoever leads tells it: what this process told last would stand beside it for ever.
+                QUEUES.iter().for_each(|queue| QUEUE_DEPTH.set(0.0, [queue.lane.as_str().into()]));
+            } else if let Err(error) = self.sweep().await {
                 tracing::warn!(error = &error as &dyn Error, "the sweep failed");
             }
         }
