@@ -25,6 +25,10 @@ use self::progress::{InHand, Progress};
 /// How long a receive waits for a message: the longest that SQS allows, so that an idle lane costs least.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
+/// Seconds until a message shows that was given back: a queue needs a moment to notice that nobody listens any more to the
+/// receives that the same process has cut off, and whatever it hands to one of them is hidden for a minute.
+const GIVEN_BACK_FOR: i32 = 2;
+
 /// Messages of one call: the most that SQS gives or takes.
 pub(super) const BATCH: u16 = 10;
 
@@ -87,6 +91,16 @@ impl Queues {
     pub async fn send(&self, lane: Lane, id: NotificationId, trip: Option<&str>) -> Result<(), StoreError> {
         let message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
         message.set_message_attributes(attributes(trip)).send().await.map(drop).map_err(unavailable)
+    }
+
+    /// The same for one that this process received and leaves to others: it shows after [`GIVEN_BACK_FOR`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn give_back(&self, lane: Lane, id: NotificationId, trip: Option<&str>) -> Result<(), StoreError> {
+        let message = self.client.send_message().set_queue_url(self.url(lane)).message_body(id.to_string());
+        let message = message.delay_seconds(GIVEN_BACK_FOR).set_message_attributes(attributes(trip));
+        message.send().await.map(drop).map_err(unavailable)
     }
 
     /// Waits for messages of a lane, up to 20 s: at most so many, and never more than 10.
@@ -191,6 +205,7 @@ impl Queues {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let get = self.client.get_queue_attributes().set_queue_url(url);
         let answer = get.set_attribute_names(Some(counts.to_vec())).send().await.map_err(unavailable)?;

@@ -82,7 +82,7 @@ impl AtWork {
             // of ours that is still under way would take it at once.
             Ok(Done::GivenBack) => {
                 self.received_all.cancelled().await;
-                self.queues.send(self.lane, id, message.traceparent.as_deref()).await?;
+                self.queues.give_back(self.lane, id, message.traceparent.as_deref()).await?;
                 Ok(())
             }
             Ok(Done::Dead) => {
