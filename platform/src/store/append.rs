@@ -32,7 +32,7 @@ const FRESH: Duration = Duration::from_secs(2);
 const SENT_WITHIN: Duration = Duration::from_secs(8);
 
 /// How much later than its own `recorded_at` a commit may come into the log, by its writer's clock: its last try is sent
-/// within [`SENT_WITHIN`], and the connection of a try that is not answered in its time is closed.
+/// within `SENT_WITHIN`, and the connection of a try that is not answered in its time is closed.
 pub const ON_ITS_WAY: Duration = SENT_WITHIN.saturating_add(ATTEMPT_TIMEOUT);
 
 /// Nothing has this key yet.

@@ -93,7 +93,7 @@ impl Queues {
         message.set_message_attributes(attributes(trip)).send().await.map(drop).map_err(unavailable)
     }
 
-    /// The same for one that this process received and leaves to others: it shows after [`GIVEN_BACK_FOR`].
+    /// The same for one that this process received and leaves to others: it shows two seconds later.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
