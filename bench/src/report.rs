@@ -20,6 +20,9 @@ const QUANTILES: [f64; 7] = [0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 const P50: usize = 1;
 const P99: usize = 5;
 
+/// What a sum of decimal fractions may be off by, as a part of it.
+const ROUNDING: f64 = 1e-9;
+
 /// What asked.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,8 +95,8 @@ pub(crate) struct Figure {
 impl Figure {
     fn met(&self) -> Option<bool> {
         Some(match self.aim? {
-            Aim::AtLeast(least) => self.median >= least,
-            Aim::AtMost(most) => self.median <= most,
+            Aim::AtLeast(least) => self.median >= least * (1.0 - ROUNDING),
+            Aim::AtMost(most) => self.median <= most * (1.0 + ROUNDING),
         })
     }
 }

@@ -24,20 +24,33 @@ use crate::{
 /// How often somebody reads meanwhile.
 const READ_EVERY: Duration = Duration::from_millis(20);
 
+/// How long who was refused is asked to wait (`Retry-After`).
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What those do who were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// They come again when they were asked to.
+    Wait,
+    /// They come again at once.
+    Insist,
+}
+
 /// The services, and who storms them.
 pub(crate) struct Storm<'a> {
     stage: &'a Stage,
     pub(crate) commands: Service,
     queries: Service,
     people: std::ops::Range<usize>,
-    rounds: Rounds,
+    calm: Vec<f64>,
+    waiting: Rounds,
+    insisting: Rounds,
 }
 
 /// What each round gave.
 #[derive(Default)]
 struct Rounds {
-    calm: Vec<f64>,
-    stormy: Vec<f64>,
+    read: Vec<f64>,
     signed_in: Vec<f64>,
     refused: Vec<f64>,
 }
@@ -49,36 +62,48 @@ impl<'a> Storm<'a> {
         let believed = [("FIELDFUZE_CLIENT_ADDRESS_HEADER", header.as_str())];
         let commands = Service::start(stage, "command-api", &[], &believed).await?;
         let queries = Service::start(stage, "query-api", &[], &[]).await?;
-        Ok(Self { stage, commands, queries, people, rounds: Rounds::default() })
+        let (waiting, insisting) = (Rounds::default(), Rounds::default());
+        Ok(Self { stage, commands, queries, people, calm: Vec::new(), waiting, insisting })
     }
 
-    /// Reads while nobody signs in, then while all do.
-    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    /// Reads while nobody signs in, then while all do: such as wait when they were refused, and such as do not.
     pub(crate) async fn round(&mut self, time: Duration) -> anyhow::Result<()> {
         let calm = self.reads(time).await?;
+        self.calm.push(calm);
+        for refused in [Refused::Wait, Refused::Insist] {
+            self.storm(time, refused).await?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    async fn storm(&mut self, time: Duration, refused: Refused) -> anyhow::Result<()> {
         let over = Arc::new(AtomicBool::new(false));
         let (base, people, until) = (self.commands.base.clone(), self.people.clone(), Arc::clone(&over));
         let storming = spawn_blocking(move || {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(storm(&base, people, &until))
+            runtime.block_on(storm(&base, people, refused, &until))
         });
         let stormy = self.reads(time).await;
         over.store(true, Ordering::Relaxed);
-        let (signed_in, refused) = storming.await??;
+        let (signed_in, sent_away) = storming.await??;
         let seconds = time.as_secs_f64();
-        self.rounds.calm.push(calm);
-        self.rounds.stormy.push(stormy?);
-        self.rounds.signed_in.push(signed_in as f64 / seconds);
-        self.rounds.refused.push(refused as f64 / seconds);
+        let rounds = if refused == Refused::Wait { &mut self.waiting } else { &mut self.insisting };
+        rounds.read.push(stormy?);
+        rounds.signed_in.push(signed_in as f64 / seconds);
+        rounds.refused.push(sent_away as f64 / seconds);
         Ok(())
     }
 
     pub(crate) fn tell(&self, report: &mut Report) {
-        let Rounds { calm, stormy, signed_in, refused } = &self.rounds;
-        report.figure("p99 of a read, ms, nobody signs in", calm);
-        report.figure("p99 of a read, ms, in a storm of sign-ins", stormy).aim = Some(Aim::AtMost(50.0));
-        report.figure("sign-ins per second in the storm", signed_in);
-        report.figure("sign-ins refused per second in the storm", refused);
+        report.figure("p99 of a read, ms, nobody signs in", &self.calm);
+        for (who, rounds) in [("wait when refused", &self.waiting), ("come again at once", &self.insisting)] {
+            let Rounds { read, signed_in, refused } = rounds;
+            report.figure(format!("p99 of a read, ms, in a storm of sign-ins that {who}"), read).aim =
+                Some(Aim::AtMost(50.0));
+            report.figure(format!("sign-ins per second in a storm of such that {who}"), signed_in);
+            report.figure(format!("sign-ins refused per second in a storm of such that {who}"), refused);
+        }
     }
 
     /// The p99 of reads, in milliseconds.
@@ -96,13 +121,24 @@ impl<'a> Storm<'a> {
 }
 
 /// Everybody signs in as fast as they are answered; how many were let in, and how many refused.
-async fn storm(base: &str, people: std::ops::Range<usize>, over: &AtomicBool) -> anyhow::Result<(usize, usize)> {
+async fn storm(
+    base: &str,
+    people: std::ops::Range<usize>,
+    then: Refused,
+    over: &AtomicBool,
+) -> anyhow::Result<(usize, usize)> {
     let http = &reqwest::Client::builder().build()?;
     let clients = people.map(|person| async move {
         let (mut signed_in, mut refused) = (0, 0);
         while !over.load(Ordering::Relaxed) {
-            let count = if sign_in(http, base, person).await?.is_some() { &mut signed_in } else { &mut refused };
-            *count += 1;
+            if sign_in(http, base, person).await?.is_some() {
+                signed_in += 1;
+                continue;
+            }
+            refused += 1;
+            if then == Refused::Wait {
+                sleep(RETRY_AFTER).await;
+            }
         }
         anyhow::Ok((signed_in, refused))
     });
