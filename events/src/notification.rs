@@ -1,6 +1,7 @@
 //! Notifications: one message to one person because something happened, and what became of it.
 
 mod category;
+mod command;
 mod decide;
 mod event;
 mod evolve;
@@ -12,7 +13,8 @@ pub mod template;
 mod tests;
 
 pub use category::MessageCategory;
-pub use decide::{Notification, NotificationCommand, NotificationRefusal, Outcome, Receipt, TextOf, Withheld};
+pub use command::{NotificationCommand, Outcome, Receipt, TextOf, Withheld};
+pub use decide::{Notification, NotificationRefusal};
 pub use event::{
     NotificationAccepted, NotificationDeferred, NotificationDied, NotificationEvent, NotificationFailed,
     NotificationLookedUp, NotificationRedriven, NotificationRequested, NotificationSending, NotificationSuppressed,
