@@ -25,6 +25,8 @@ pub struct Call {
     pub item: String,
     /// The values that a query looks for, as text.
     pub values: String,
+    /// Whether it may be answered by a copy of the table that is behind.
+    pub eventual: bool,
     /// How many items were looked at to answer it.
     pub items: u64,
     /// Half units of capacity that it took: read units of a read, write units of any other.
@@ -52,7 +54,8 @@ impl Call {
         let table = table.unwrap_or("-").to_owned();
         let item = if batch.is_some() { &request["RequestItems"] } else { &request["Item"] };
         let values = request["ExpressionAttributeValues"].to_string();
-        Self { operation, table, item: item.to_string(), values, items: 0, half_units: 0 }
+        let eventual = READS.contains(&operation.as_str()) && request["ConsistentRead"] != true;
+        Self { operation, table, item: item.to_string(), values, eventual, items: 0, half_units: 0 }
     }
 
     /// What the answer says that it took.

@@ -5,6 +5,7 @@
 mod access;
 mod audit_stream;
 mod bad_input;
+mod behind_copy;
 mod code_limits;
 mod codes;
 mod commands;

@@ -176,7 +176,7 @@ fn told(asked: &Asked, answer: &Answer) -> Option<Done> {
     }
 }
 
-/// Loses and cuts calls at random; now and then all of them for a while.
+/// Loses and cuts calls at random, now and then all of them for a while; answers reads from a copy that is behind.
 fn spoil(behind: &Behind, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let mut burst = (0, Fault::CutAfter);
@@ -201,6 +201,8 @@ fn spoil(behind: &Behind, seed: u64) {
                 Some(fault)
             }
             1..=6 => Some(fault),
+            // Every third read that is content with a copy.
+            7..=26 if call.eventual => Some(Fault::Behind),
             _ => None,
         }
     });

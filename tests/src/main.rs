@@ -27,10 +27,10 @@ async fn run() -> anyhow::Result<ExitCode> {
     dev::access::enforce();
     let arguments: Vec<String> = std::iter::once(part.clone()).chain(arguments).collect();
     if part == "projector" && Program::is_meant_by(arguments.get(1).map(String::as_str)) {
-        return Ok(Program::parse_from(arguments).run().await);
+        return Ok(Box::pin(Program::parse_from(arguments).run()).await);
     }
     if part == "command-api" && Founding::is_meant_by(arguments.get(1).map(String::as_str)) {
-        return Ok(Founding::read(arguments).run().await);
+        return Ok(Box::pin(Founding::read(arguments).run()).await);
     }
     Box::pin(serve(&part, arguments)).await.map(|()| ExitCode::SUCCESS)
 }

@@ -31,7 +31,8 @@ pub struct Keyring {
     client: Client,
     table: String,
     wrapping: Arc<SealingKey>,
-    open: Cache<StreamId, (Arc<SealingKey>, Instant)>,
+    /// Each with the moment at which its row was seen by a strongly consistent read, if it was.
+    open: Cache<StreamId, (Arc<SealingKey>, Option<Instant>)>,
 }
 
 /// What a subject's row says.
@@ -81,12 +82,19 @@ impl Keyring {
         &self.table
     }
 
-    /// The key of a subject, for who reads the subject's log along with it.
+    /// The key of a subject, for who reads the subject's log along with it. It may come from a copy of the table that is
+    /// behind, at half the price: a key never changes, and a copy that has none yet is not believed.
     ///
     /// # Errors
     /// [`KeyError`], never for an erased subject.
     pub async fn load(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
-        self.load_within(subject, CACHED_FOR).await
+        if let Some((key, _)) = self.open.get(&subject).await {
+            return Ok(SubjectKey::Live(key));
+        }
+        match self.read(subject, false).await {
+            Err(KeyError::Missing(_)) => self.load_now(subject).await,
+            found => found,
+        }
     }
 
     /// The key of a subject, for who sees nothing else of the subject: an erasure is seen within seconds.
@@ -94,27 +102,28 @@ impl Keyring {
     /// # Errors
     /// [`KeyError`].
     pub async fn load_recent(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
-        self.load_within(subject, RECENT).await
-    }
-
-    async fn load_within(&self, subject: StreamId, age: Duration) -> Result<SubjectKey, KeyError> {
         match self.open.get(&subject).await {
-            Some((key, opened)) if opened.elapsed() < age => Ok(SubjectKey::Live(key)),
+            Some((key, Some(seen))) if seen.elapsed() < RECENT => Ok(SubjectKey::Live(key)),
             _ => self.load_now(subject).await,
         }
     }
 
-    /// As [`Keyring::load`], never from memory: an erasure is seen at once.
+    /// As [`Keyring::load`], never from memory or a copy that is behind: an erasure is seen at once.
     ///
     /// # Errors
     /// [`KeyError`].
     pub async fn load_now(&self, subject: StreamId) -> Result<SubjectKey, KeyError> {
+        self.read(subject, true).await
+    }
+
+    async fn read(&self, subject: StreamId, consistent: bool) -> Result<SubjectKey, KeyError> {
+        let seen = consistent.then(Instant::now);
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
             .key("subject", AttributeValue::S(subject.to_string()))
-            .consistent_read(true)
+            .consistent_read(consistent)
             .send()
             .await
             .map_err(|error| KeyError::Unavailable(error.into()))?;
@@ -130,7 +139,7 @@ impl Keyring {
             .and_then(|bytes| SealingKey::new(bytes).ok())
             .ok_or(KeyError::Unopenable(subject))?;
         let key = Arc::new(key);
-        self.remember(subject, Arc::clone(&key)).await;
+        self.open.insert(subject, (Arc::clone(&key), seen)).await;
         Ok(SubjectKey::Live(key))
     }
 
@@ -163,7 +172,7 @@ impl Keyring {
 
     /// Keeps a minted key open once its row is durable.
     pub async fn remember(&self, subject: StreamId, key: Arc<SealingKey>) {
-        self.open.insert(subject, (key, Instant::now())).await;
+        self.open.insert(subject, (key, Some(Instant::now()))).await;
     }
 }
 

@@ -29,8 +29,9 @@ const CACHED_IDLE: Duration = Duration::from_mins(10);
 
 /// The streams of one category with their rules, and a warm cache of their states.
 ///
-/// The cache takes only what was loaded or acknowledged. A command that appends may start from it, because the
-/// condition of the write validates it; an answer that appends nothing is given only from state loaded for it.
+/// The cache takes only what was loaded or acknowledged. A command that appends may start from it, or from a copy of the log
+/// that is behind, because the condition of the write validates it; an answer that appends nothing is given only from state
+/// loaded for it, strongly consistent.
 #[derive(Debug, Clone)]
 pub struct Streams<D: Decider> {
     store: EventStore,
@@ -80,7 +81,7 @@ impl<D: Decider> Streams<D> {
         intent: &Intent,
         command: C,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
-        self.tries(stream, intent, command, false).await
+        self.tries(stream, intent, command, Guess::Copy).await
     }
 
     /// The same for a stream that a new id was made for, and that is there only when this is a repeat: the first try begins
@@ -94,7 +95,7 @@ impl<D: Decider> Streams<D> {
         intent: &Intent,
         command: C,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
-        self.tries(stream, intent, command, true).await
+        self.tries(stream, intent, command, Guess::Empty).await
     }
 
     async fn tries<C: Command<D>>(
@@ -102,16 +103,16 @@ impl<D: Decider> Streams<D> {
         stream: StreamId,
         intent: &Intent,
         command: C,
-        begins: bool,
+        first: Guess,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(MIN_PAUSE)
             .with_max_delay(MAX_PAUSE)
             .with_max_times(TRIES - 1)
             .with_jitter();
-        // Whoever meets a conflict knows that it is there.
-        let mut begins = begins;
-        let ended = (|| Box::pin(self.once(stream, intent, &command, mem::take(&mut begins))))
+        // Whoever has met a conflict guesses no more.
+        let mut guess = first;
+        let ended = (|| Box::pin(self.once(stream, intent, &command, mem::take(&mut guess))))
             .retry(pauses)
             .when(|error| matches!(error, ExecuteError::Conflict { .. }))
             .notify(|_, _| APPEND_RETRIES.add(1, [stream.category.as_str().into()]))
@@ -130,12 +131,11 @@ impl<D: Decider> Streams<D> {
         stream: StreamId,
         intent: &Intent,
         command: &C,
-        begins: bool,
+        guess: Guess,
     ) -> Result<Executed<D>, ExecuteError<C::Refusal>> {
-        let known = self.warm.get(&stream).await.or_else(|| begins.then(Arc::default));
         // Only an answer that appends may come from a state that was not loaded for it: the write validates it.
         if !intent.validate_only
-            && let Some(known) = known
+            && let Some(known) = self.guessed(stream, guess).await?
             && let Ok(Verdict::Append(events)) = judge(&known, intent, command).await
             && let Ok(ready) = self.prepare(stream, intent, &known, events, command)
         {
@@ -155,6 +155,23 @@ impl<D: Decider> Streams<D> {
                 let folded = self.store.load::<D>(stream, Some(version)).await?;
                 Ok(Executed { outcome: Outcome::Replayed, folded, events: Vec::new() })
             }
+        }
+    }
+
+    /// What the state is likely to be.
+    async fn guessed(&self, stream: StreamId, guess: Guess) -> Result<Option<Arc<Folded<D::State>>>, StoreError> {
+        if let Some(known) = self.warm.get(&stream).await {
+            return Ok(Some(known));
+        }
+        match guess {
+            Guess::Empty => Ok(Some(Arc::default())),
+            Guess::Copy => match Box::pin(self.store.glimpse::<D>(stream)).await {
+                Ok(folded) => Ok(Some(Arc::new(folded))),
+                Err(error) if error.is_outage() => Err(error),
+                // What a copy lacks in the middle is no hole in the log: if there is one, its loading says so.
+                Err(_) => Ok(None),
+            },
+            Guess::Nothing => Ok(None),
         }
     }
 
@@ -212,6 +229,18 @@ fn refusal<R>(error: AppendError, expected: Version) -> ExecuteError<R> {
         AppendError::TooLarge { bytes } => ExecuteError::TooLarge(bytes),
         AppendError::Store(error) => ExecuteError::Store(error),
     }
+}
+
+/// From what a try may begin that finds no warm state.
+#[derive(Debug, Clone, Copy, Default)]
+enum Guess {
+    /// The stream is new.
+    Empty,
+    /// A copy of the log that may be behind.
+    Copy,
+    /// Only what is loaded for it.
+    #[default]
+    Nothing,
 }
 
 enum Verdict<E> {

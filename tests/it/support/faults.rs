@@ -27,6 +27,9 @@ const FIRST_PORT: u16 = 10_000;
 /// How many of them are tried.
 const PORTS: u32 = 10_000;
 
+/// The checksum of an answer's body (CRC-32), of which the SDK believes that it fits.
+const CHECKSUM: &str = "x-amz-crc32";
+
 /// How many of them this process has tried.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -45,6 +48,8 @@ pub enum Fault {
     Refuse(&'static str),
     /// A batch of writes is answered with all of them undone.
     Undone,
+    /// A read is answered by a copy of the table that has not seen the newest item yet.
+    Behind,
     /// The transaction is cancelled, with this as the reason of its first action.
     Cancel(&'static str),
 }
@@ -151,6 +156,19 @@ async fn forward(
             let request: Value = serde_json::from_slice(&body).unwrap();
             let answer = json!({ "UnprocessedItems": request["RequestItems"] });
             ([(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer.to_string()).into_response()
+        }
+        Some(Fault::Behind) => {
+            let (mut parts, body) = line.forward(headers, body).await.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let mut answer: Value = serde_json::from_slice(&body).unwrap();
+            answer.as_object_mut().unwrap().remove("Item");
+            // The newest one is the first: it reads backwards.
+            if let Some(items) = answer["Items"].as_array_mut().filter(|items| !items.is_empty()) {
+                items.remove(0);
+            }
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.remove(CHECKSUM);
+            Response::from_parts(parts, answer.to_string().into())
         }
         Some(Fault::Cancel(reason)) => {
             let request: Value = serde_json::from_slice(&body).unwrap();
