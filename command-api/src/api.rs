@@ -21,16 +21,8 @@ pub fn document() -> OpenApi {
     titled(documented().into_openapi(), "FieldFuze command-api")
 }
 
-/// query-api's own document, as its test keeps it. Services do not import each other.
-const QUERIES: &str = include_str!("../../query-api/openapi.json");
-
-/// The document of query-api.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn queries() -> serde_json::Result<OpenApi> {
-    serde_json::from_str(QUERIES)
-}
+/// The document of both APIs, as query-api's test keeps it. Services do not import each other.
+pub const BOTH: &str = include_str!("../../query-api/openapi.json");
 
 /// The schemas that only shared answers name.
 #[derive(utoipa::OpenApi)]

@@ -20,7 +20,7 @@ fn knows_query(route: &str) -> bool {
 /// Serves until the shutdown.
 ///
 /// # Errors
-/// When the rights are not read any more, or query-api's document cannot be read.
+/// When the rights are not read any more, or the document of both APIs cannot be read.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     if state.client_address_header.is_none() {
         tracing::warn!("no header is configured that states a client's address: nobody is throttled by address");
@@ -35,10 +35,10 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
         async move { missing }.boxed()
     });
     let (clock, later) = (state.context.clock.clone(), state.later.clone());
-    let (routes, _) = api::routes(state).split_for_parts();
+    let (routes, document) = api::routes(state).split_for_parts();
     let routes = routes.layer(middleware::from_fn(|request, next| query::refuse_unknown(knows_query, request, next)));
     let routes = routes.layer(middleware::from_fn(throttle::tell));
-    let elsewhere = methods::elsewhere(&api::document(), &api::queries()?);
+    let elsewhere = methods::elsewhere(&document, api::BOTH)?;
     let router = layers::wrap(routes.merge(elsewhere).merge(health::routes(readiness)), clock);
     let serving = async {
         serve::serve(listener, router, shutdown.clone()).await;

@@ -52,14 +52,3 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(wellknown::jwks::jwks))
         .routes(routes!(wellknown::metadata::metadata))
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    #[test]
-    fn the_kept_document_is_the_codes() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
-        platform::http::document::kept(&super::document(), &path).unwrap();
-    }
-}

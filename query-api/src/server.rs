@@ -29,7 +29,7 @@ const WITH_QUERY: [&str; 10] = [
 /// Serves until the shutdown.
 ///
 /// # Errors
-/// When our own document cannot be read, or the rights or the leases are not read any more.
+/// When the document of both APIs cannot be read, or the rights or the leases are not read any more.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -> anyhow::Result<()> {
     let rights = state.context.rights.clone();
     let mut background = Background::default();
@@ -44,14 +44,14 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: Shutdown) -
     });
     let clock = state.context.clock.clone();
     let measured = middleware::from_fn_with_state(state.lag.clone(), lag::state_lag);
-    let (routes, _) = api::routes(state).split_for_parts();
+    let (routes, document) = api::routes(state).split_for_parts();
     let routes = routes.layer(middleware::from_fn(|request, next| {
         query::refuse_unknown(|route| WITH_QUERY.contains(&route), request, next)
     }));
     // A stream would go on for ever, and with it the drain.
     let routes = routes.layer(Extension(shutdown.clone()));
-    let elsewhere = methods::elsewhere(&api::document(), &document::commands()?);
-    let routes = routes.layer(measured).merge(elsewhere).merge(document::routes()?).merge(health::routes(readiness));
+    let elsewhere = methods::elsewhere(&document, document::BOTH)?;
+    let routes = routes.layer(measured).merge(elsewhere).merge(document::routes()).merge(health::routes(readiness));
     let serving = serve::serve(listener, layers::wrap(routes, clock), shutdown.clone());
     Ok(background.beside(serving, &shutdown).await?)
 }
