@@ -33,8 +33,8 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     let stage = &Stage::start(USERS).await?;
     let projector = Projector::start(stage).await?;
     settled(stage).await?;
-    let commands = &Service::start(stage, "command-api", &[], &[]).await?;
-    let queries = &Service::start(stage, "query-api", &[], &[]).await?;
+    let commands = &Service::start(stage, "command-api", &[]).await?;
+    let queries = &Service::start(stage, "query-api", &[]).await?;
     sleep(IDLE).await;
     let look = || {
         anyhow::Ok([

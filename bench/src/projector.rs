@@ -1,12 +1,14 @@
-//! A projector as a process of its own: this program, started once more.
+//! A projector as a process of its own.
 
 use std::{
+    path::Path,
     process::{ExitCode, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use platform::{clock::Clock, lifecycle::Shutdown};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,7 +28,11 @@ pub(crate) const ASK_EVERY: Duration = Duration::from_millis(10);
 /// A projector that applied nothing for so long has nothing to do: its position is written every few seconds.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// A projector, a process of its own: this program, told to be one.
+/// Says where the services' own binaries are, as the image holds them. Without it this program plays the services, and what
+/// is told of their memory is of a program in which everything else is, too.
+const BINARIES: &str = "FIELDFUZE_BENCH_BINARIES";
+
+/// A projector, a process of its own.
 pub(crate) struct Projector(Child);
 
 /// What the lease of the stream's one shard says.
@@ -35,14 +41,29 @@ pub(crate) struct Lease {
     pub(crate) owned: bool,
     /// The last record that was applied.
     pub(crate) checkpoint: String,
+    /// Up to when everything is applied; none until that is known.
+    pub(crate) position_at: Option<DateTime<Utc>>,
 }
 
 /// This program, told to be one of its parts in the stage's environment.
 pub(crate) fn part(stage: &Stage, name: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(name).envs(stage.environment()).env("FIELDFUZE_PROJECTOR_LISTEN", "127.0.0.1:0");
+    command.arg(name);
+    Ok(surrounded(command, stage))
+}
+
+/// A service in the stage's environment, by its own binary if there is one.
+pub(crate) fn service(stage: &Stage, name: &str) -> anyhow::Result<Command> {
+    match std::env::var_os(BINARIES) {
+        Some(binaries) => Ok(surrounded(Command::new(Path::new(&binaries).join(name)), stage)),
+        None => part(stage, name),
+    }
+}
+
+fn surrounded(mut command: Command, stage: &Stage) -> Command {
+    command.envs(stage.environment()).env("FIELDFUZE_PROJECTOR_LISTEN", "127.0.0.1:0");
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    Ok(command)
+    command
 }
 
 /// What the process is that [`Projector::start`] starts.
@@ -75,7 +96,7 @@ impl Projector {
 
     /// Starts one beside another, which has the shard.
     pub(crate) fn beside(stage: &Stage, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Ok(Self(part(stage, "projector")?.envs(surroundings.iter().copied()).spawn()?))
+        Ok(Self(service(stage, "projector")?.envs(surroundings.iter().copied()).spawn()?))
     }
 
     /// The process's id.
@@ -111,16 +132,29 @@ pub(crate) async fn lease(stage: &Stage) -> anyhow::Result<Option<Lease>> {
     let rows = stage.dynamodb.scan().table_name("leases").consistent_read(true).send().await?.items.unwrap_or_default();
     Ok(rows.iter().find_map(|row| {
         let Some(AttributeValue::S(checkpoint)) = row.get("checkpoint") else { return None };
-        Some(Lease { owned: row.contains_key("owner"), checkpoint: checkpoint.clone() })
+        let position_at = row.get("position_at").and_then(|at| at.as_s().ok()?.parse().ok());
+        Some(Lease { owned: row.contains_key("owner"), checkpoint: checkpoint.clone(), position_at })
     }))
 }
 
-/// Waits until nothing was applied for a while.
+/// Waits until all that was recorded before is applied. A projector that has just begun reads the whole log first, and then
+/// the stream: for so long its checkpoint stands still, and its position is unknown.
+pub(crate) async fn caught_up(stage: &Stage) -> anyhow::Result<()> {
+    let asked = Utc::now();
+    until("all that was recorded is applied", || async {
+        Ok(lease(stage).await?.and_then(|lease| lease.position_at).is_some_and(|at| at >= asked))
+    })
+    .await
+}
+
+/// As [`caught_up`], and until nothing was applied for a while: then nothing more comes of it.
 pub(crate) async fn settled(stage: &Stage) -> anyhow::Result<()> {
-    let (mut last, mut since) = (lease(stage).await?, Instant::now());
+    caught_up(stage).await?;
+    let checkpoint = || async { anyhow::Ok(lease(stage).await?.map(|lease| lease.checkpoint)) };
+    let (mut last, mut since) = (checkpoint().await?, Instant::now());
     let deadline = since + SOON;
     while since.elapsed() < QUIET {
-        let now = lease(stage).await?;
+        let now = checkpoint().await?;
         if now != last {
             (last, since) = (now, Instant::now());
         }

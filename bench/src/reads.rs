@@ -1,7 +1,13 @@
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    routing::get,
+};
 use events::views::BUCKETS;
-use platform::clock::Clock;
+use platform::{clock::Clock, tokens::Verifier};
 use reqwest::header::HeaderName;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -22,6 +28,7 @@ const PAGE: i32 = 51;
 pub(crate) struct Reads<const PAGES: bool> {
     stage: Stage,
     queries: String,
+    least: String,
     dynamodb: Client,
 }
 
@@ -29,7 +36,7 @@ impl<const PAGES: bool> Contest for Reads<PAGES> {
     const SIDES: &'static [&'static str] = if PAGES {
         &["query-api", "bare Query of each bucket", "bare Query"]
     } else {
-        &["query-api", "bare SDK", "GET /healthz, which is HTTP alone"]
+        &["query-api", "bare SDK", "GET /healthz, which is HTTP alone", "bare SDK behind HTTP and a verified token"]
     };
     const PAIRS: &'static [Pair] = if PAGES {
         &[
@@ -40,6 +47,7 @@ impl<const PAGES: bool> Contest for Reads<PAGES> {
         &[
             Pair { cell: "read a user", sides: (0, 1), at_least: Some(0.7), p99_at_most: None },
             Pair { cell: "read a user", sides: (0, 2), at_least: None, p99_at_most: None },
+            Pair { cell: "read a user", sides: (0, 3), at_least: None, p99_at_most: None },
         ]
     };
 
@@ -51,7 +59,8 @@ impl<const PAGES: bool> Contest for Reads<PAGES> {
         }
         projector.stop(&stage).await?;
         let queries = serve(&stage).await?;
-        Ok(Self { queries, dynamodb: stage.dynamodb.clone(), stage })
+        let least = least(&stage).await?;
+        Ok(Self { queries, least, dynamodb: stage.dynamodb.clone(), stage })
     }
 
     async fn request(&self, side: usize, client: usize) -> anyhow::Result<()> {
@@ -63,10 +72,14 @@ impl<const PAGES: bool> Contest for Reads<PAGES> {
                 request.send().await?.error_for_status()?.bytes().await?;
                 Ok(())
             }
+            (false, 3) => {
+                let request = self.stage.http.get(format!("{}/{id}", self.least)).bearer_auth(&self.stage.token);
+                request.send().await?.error_for_status()?.bytes().await?;
+                Ok(())
+            }
             (false, _) => {
-                let key = AttributeValue::S(format!("1#{id}"));
-                let found = self.dynamodb.get_item().table_name("users1").key("id", key).send().await?;
-                found.item.context("no such user").map(drop)
+                ensure!(is_there(&self.dynamodb, id).await?, "no such user");
+                Ok(())
             }
             (true, 0) => {
                 let page = self.ask("/v1/users?sort=-created_at").await?;
@@ -104,6 +117,37 @@ impl<const PAGES: bool> Reads<PAGES> {
             .await?;
         Ok(())
     }
+}
+
+async fn is_there(dynamodb: &Client, id: &str) -> anyhow::Result<bool> {
+    let key = AttributeValue::S(format!("1#{id}"));
+    Ok(dynamodb.get_item().table_name("users1").key("id", key).send().await?.item.is_some())
+}
+
+/// The least that any service does for such a read, over HTTP and for nobody without a token: what it reads is not looked at.
+async fn least(stage: &Stage) -> anyhow::Result<String> {
+    async fn answer(
+        State((dynamodb, verifier)): State<(Client, Verifier)>,
+        Path(id): Path<String>,
+        headers: HeaderMap,
+    ) -> StatusCode {
+        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        if token.is_none_or(|token| verifier.verify(token, Clock::system().now()).is_err()) {
+            return StatusCode::UNAUTHORIZED;
+        }
+        match is_there(&dynamodb, &id).await {
+            Ok(true) => StatusCode::OK,
+            Ok(false) => StatusCode::NOT_FOUND,
+            Err(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let router = Router::new().route("/{id}", get(answer)).with_state((stage.dynamodb.clone(), stage.verifier.clone()));
+    let shutdown = stage.shutdown.clone();
+    let until = async move { shutdown.begun().await };
+    tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(until).await });
+    Ok(url)
 }
 
 /// States from where a request comes, as the stage's services are told.

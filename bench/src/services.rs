@@ -1,15 +1,18 @@
-//! Services as processes of their own: this program, started once more.
+//! Services as processes of their own.
 
 use std::{net::TcpListener as Free, process::Stdio};
 
 use anyhow::Context;
 use clap::Parser;
 use platform::{access::Principal, clock::Clock, lifecycle::Shutdown, telemetry};
-use tokio::{net::TcpListener, process::Child};
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+};
 
 use crate::{
     proc::{cpu_seconds, memory},
-    projector::{part, until},
+    projector::{part, service, until},
     stage::Stage,
 };
 
@@ -42,18 +45,23 @@ pub(crate) async fn query_api() -> anyhow::Result<()> {
 
 impl Service {
     /// Starts one of the two in a stage's surroundings, and waits until it is ready.
-    pub(crate) async fn start(
-        stage: &Stage,
-        name: &str,
-        arguments: &[&str],
-        surroundings: &[(&str, &str)],
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(stage: &Stage, name: &str, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::begin(stage, service(stage, name)?, surroundings).await
+    }
+
+    /// The same for command-api as this program plays it.
+    pub(crate) async fn play(stage: &Stage, arguments: &[&str], surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut command = part(stage, "command-api")?;
+        command.args(arguments);
+        Self::begin(stage, command, surroundings).await
+    }
+
+    async fn begin(stage: &Stage, mut command: Command, surroundings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let address = Free::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = part(stage, name)?;
-        // The lines of the requests are the same on all sides, and not what is measured.
-        command.args(arguments).env("RUST_LOG", "warn").stdout(Stdio::null());
         command.env("FIELDFUZE_COMMAND_API_LISTEN", &address).env("FIELDFUZE_QUERY_API_LISTEN", &address);
-        let process = command.envs(surroundings.iter().copied()).spawn()?;
+        // The lines of the requests are the same on all sides, and not what is measured.
+        command.env("RUST_LOG", "warn").envs(surroundings.iter().copied());
+        let process = command.stdout(Stdio::null()).spawn()?;
         let base = format!("http://{address}");
         until("the service is ready", || async {
             let answer = stage.http.get(format!("{base}/readyz")).send().await;

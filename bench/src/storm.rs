@@ -60,8 +60,8 @@ impl<'a> Storm<'a> {
     pub(crate) async fn start(stage: &'a Stage, people: std::ops::Range<usize>) -> anyhow::Result<Self> {
         let header = ADDRESS;
         let believed = [("FIELDFUZE_CLIENT_ADDRESS_HEADER", header.as_str())];
-        let commands = Service::start(stage, "command-api", &[], &believed).await?;
-        let queries = Service::start(stage, "query-api", &[], &[]).await?;
+        let commands = Service::start(stage, "command-api", &believed).await?;
+        let queries = Service::start(stage, "query-api", &[]).await?;
         let (waiting, insisting) = (Rounds::default(), Rounds::default());
         Ok(Self { stage, commands, queries, people, calm: Vec::new(), waiting, insisting })
     }

@@ -26,9 +26,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     let collector = collector().await?;
     let all = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector), ("OTEL_TRACES_SAMPLER_ARG", "1")];
     let sides = [
-        Service::start(stage, "command-api", &["--silent"], &[]).await?,
-        Service::start(stage, "command-api", &[], &[]).await?,
-        Service::start(stage, "command-api", &[], &all).await?,
+        Service::play(stage, &["--silent"], &[]).await?,
+        Service::play(stage, &[], &[]).await?,
+        Service::play(stage, &[], &all).await?,
     ];
     let time = Duration::from_secs(arguments.seconds);
     let mut rounds = [const { Vec::new() }; 3];

@@ -9,9 +9,10 @@ use events::{
     envelope::{Actor, Metadata},
     ids::{EventId, NotificationId, UserId},
     notification::{
-        Lane, Notification, NotificationCommand, NotificationRefusal, NotificationRequested, NotificationState,
-        template::PASSWORD_CHANGED,
+        Lane, Notification, NotificationCommand, NotificationEvent, NotificationRefusal, NotificationRequested,
+        NotificationState, template::PASSWORD_CHANGED,
     },
+    stream::Version,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::{
@@ -19,7 +20,7 @@ use platform::{
     clock::Clock,
     context::Context,
     crypto::Secrets,
-    store::{Folded, Intent},
+    store::{Folded, Intent, Range},
 };
 use projector::notify::Queues;
 use serde_json::{Value, json};
@@ -42,6 +43,9 @@ pub(super) const SEEDING: usize = 64;
 /// Messages that are put with one call, and calls under way at once.
 const PER_PUT: usize = 10;
 const PUTTING: usize = 8;
+
+/// Commits of a notification, at most.
+const COMMITS: usize = 32;
 
 /// For how long a message is kept that makes its lane a busy one, in seconds: longer than a run takes.
 const KEPT_SECONDS: u32 = 3_600;
@@ -127,6 +131,17 @@ impl Sending {
         Metadata { actor: Actor::System, reason: None, correlation_id, causation_id: None, traceparent: None }
     }
 
+    /// When a notification was requested, and when it was taken for sending.
+    pub(super) async fn moments(&self, id: NotificationId) -> anyhow::Result<[DateTime<Utc>; 2]> {
+        let all = Range { after: Version::NONE, until: None };
+        let commits = self.context.store().read::<NotificationEvent>(id.into(), all, COMMITS).await?;
+        let events = || commits.iter().flat_map(|commit| &commit.events);
+        let requested = events().find(|it| matches!(it.event, NotificationEvent::NotificationRequested(_)));
+        let taken = events().find(|it| matches!(it.event, NotificationEvent::NotificationSending(_)));
+        let (requested, taken) = requested.zip(taken).context("it was not sent")?;
+        Ok([requested.recorded_at, taken.recorded_at])
+    }
+
     /// A projector that sends at a pace, once what was asked of the stand-in holds.
     pub(super) async fn projector(&self, pace: u32, faults: &Value) -> anyhow::Result<Projector> {
         let address = format!("{}/_standin/faults", self.stage.engines.telnyx_url());
@@ -179,4 +194,9 @@ fn at_pace(pace: &str) -> [(&str, &str); 2] {
 
 pub(super) fn silent() -> Value {
     json!({ "latency_ms": LATENCY_MS, "webhooks": { "drop": true } })
+}
+
+/// What takes no time counts a message when its request comes, and not when it is answered.
+pub(super) fn silent_at_once() -> Value {
+    json!({ "latency_ms": 0, "webhooks": { "drop": true } })
 }
