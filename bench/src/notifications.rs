@@ -26,7 +26,7 @@ use platform::{
 use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
-use self::sending::{LATENCY_MS, LOOK_EVERY, SEEDING, Sending, silent, silent_at_once};
+use self::sending::{LATENCY_MS, LOOK_EVERY, SEEDING, Sending, silent};
 use crate::{
     Arguments,
     closed_loop::{self, Round},
@@ -156,7 +156,7 @@ pub(crate) async fn codes(arguments: &Arguments, report: &mut Report) -> anyhow:
     // Bulk goes to one user, codes to the others.
     sending.users.truncate(1);
     sending.request(Lane::Bulk, 0, (WAITING + LEAVING) / arguments.shorter).await?;
-    let projector = sending.projector(WAITING_PACE, &silent_at_once()).await?;
+    let projector = sending.projector(WAITING_PACE, &silent()).await?;
     // What is measured is the way of a code, and not how long a projector takes for what was recorded before it began.
     caught_up(&sending.stage).await?;
     let first = ask(&sending, asking[1]).await?;

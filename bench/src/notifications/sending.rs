@@ -195,8 +195,3 @@ fn at_pace(pace: &str) -> [(&str, &str); 2] {
 pub(super) fn silent() -> Value {
     json!({ "latency_ms": LATENCY_MS, "webhooks": { "drop": true } })
 }
-
-/// What takes no time counts a message when its request comes, and not when it is answered.
-pub(super) fn silent_at_once() -> Value {
-    json!({ "latency_ms": 0, "webhooks": { "drop": true } })
-}
