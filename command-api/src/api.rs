@@ -4,9 +4,7 @@ use axum::middleware::from_fn;
 use platform::http::{
     Problem,
     bodies::{Changed, DryRunBody, PreferencesBody, RoleBody, UserBody},
-    document::titled,
 };
-use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{auth, roles, state::AppState, users, webhooks};
@@ -14,11 +12,6 @@ use crate::{auth, roles, state::AppState, users, webhooks};
 /// Every route. One that is not documented cannot be added here.
 pub fn routes(state: AppState) -> OpenApiRouter {
     documented().with_state(state)
-}
-
-/// The document of every route.
-pub fn document() -> OpenApi {
-    titled(documented().into_openapi(), "FieldFuze command-api")
 }
 
 /// The document of both APIs, as query-api's test keeps it. Services do not import each other.
@@ -77,9 +70,11 @@ fn told_by_telnyx() -> OpenApiRouter<AppState> {
 mod tests {
     use std::path::Path;
 
+    use platform::http::document::{kept, titled};
+
     #[test]
     fn the_kept_document_is_the_codes() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
-        platform::http::document::kept(&super::document(), &path).unwrap();
+        let document = titled(super::documented().into_openapi(), "FieldFuze command-api");
+        kept(&document, &Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json")).unwrap();
     }
 }

@@ -1,10 +1,6 @@
 //! The table of contents: every route of query-api with its document.
 
-use platform::http::{
-    Problem,
-    document::{add_answer_header, titled},
-};
-use utoipa::openapi::{HeaderBuilder, ObjectBuilder, OpenApi, Type};
+use platform::http::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{audit, notifications, roles, state::AppState, users, wellknown};
@@ -14,22 +10,13 @@ pub fn routes(state: AppState) -> OpenApiRouter {
     documented().with_state(state)
 }
 
-/// The document of every route.
-pub fn document() -> OpenApi {
-    let mut document = titled(documented().into_openapi(), "FieldFuze query-api");
-    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9]+|unknown)$"));
-    let about = "Milliseconds up to which the read models may be behind the log, or `unknown`";
-    let lag = HeaderBuilder::new().schema(Some(text)).description(Some(about)).build();
-    add_answer_header(&mut document, "Projection-Lag", &lag);
-    document
-}
-
 /// The schemas that only shared answers name.
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(Problem)))]
 struct Schemas;
 
-fn documented() -> OpenApiRouter<AppState> {
+/// The routes with their document, and without a state.
+pub(crate) fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(<Schemas as utoipa::OpenApi>::openapi())
         .routes(routes!(users::me::me))
         .routes(routes!(users::preferences::preferences))

@@ -19,17 +19,27 @@ pub fn routes() -> Router {
 mod tests {
     use std::{fs, path::Path};
 
-    use platform::http::document::kept;
-    use utoipa::openapi::{Info, OpenApi};
+    use platform::http::document::{add_answer_header, kept, titled};
+    use utoipa::openapi::{HeaderBuilder, Info, ObjectBuilder, OpenApi, Type};
 
     use crate::api;
+
+    /// query-api's own routes.
+    fn queries() -> OpenApi {
+        let mut document = titled(api::documented().into_openapi(), "FieldFuze query-api");
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9]+|unknown)$"));
+        let about = "Milliseconds up to which the read models may be behind the log, or `unknown`";
+        let lag = HeaderBuilder::new().schema(Some(text)).description(Some(about)).build();
+        add_answer_header(&mut document, "Projection-Lag", &lag);
+        document
+    }
 
     #[test]
     fn the_kept_document_is_the_codes_and_lacks_nothing() {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
         // As command-api's own test keeps it: services do not import each other.
         let commands = fs::read_to_string(own.join("../command-api/openapi.json")).unwrap();
-        let mut both = api::document();
+        let mut both = queries();
         both.merge(serde_json::from_str::<OpenApi>(&commands).unwrap());
         both.info = Info::new("FieldFuze", env!("CARGO_PKG_VERSION"));
         let about = "Users, roles, sign-in, history and notifications of a field-service company.";

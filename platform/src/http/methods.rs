@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::{
     Router,
     http::{HeaderValue, StatusCode, header},
-    routing::{MethodFilter, MethodRouter, on},
+    routing::{MethodFilter, on},
 };
 use serde::{Deserialize, de::IgnoredAny};
 use utoipa::openapi::{OpenApi, PathItem};
@@ -28,13 +28,11 @@ pub fn elsewhere(own: &OpenApi, whole: &str) -> serde_json::Result<Router> {
     for (path, item) in &whole.paths {
         let here = own.paths.paths.get(path).map(methods).unwrap_or_default();
         let all = || METHODS.iter().filter(|(name, ..)| item.contains_key(*name));
+        let mut there = all().filter(|(name, ..)| !here.contains(name)).map(|(.., method)| *method);
+        let Some(first) = there.next() else { continue };
         let allow = allow(all().map(|(_, allowed, _)| *allowed));
-        let mut routes = MethodRouter::new();
-        for (.., method) in all().filter(|(name, ..)| !here.contains(name)) {
-            let allow = allow.clone();
-            routes = routes.merge(on(*method, || async { not_allowed().header(header::ALLOW, allow) }));
-        }
-        router = router.route(path, routes);
+        let there = there.fold(first, MethodFilter::or);
+        router = router.route(path, on(there, || async { not_allowed().header(header::ALLOW, allow) }));
     }
     Ok(router)
 }

@@ -84,8 +84,8 @@ impl EventStore {
         let mut next = range.after.next();
         while commits.len() < limit && range.until.is_none_or(|until| next <= until) {
             let wanted = i32::try_from(limit - commits.len()).unwrap_or(PAGE).min(PAGE);
-            let rest = Range { after: commits.last().map_or(range.after, |commit| commit.version), ..range };
-            let page = self.query(stream, rest, true, wanted, true).await?;
+            let after = commits.last().map_or(range.after, |commit| commit.version);
+            let page = self.query(stream, Range { after, ..range }, true, wanted, true).await?;
             if page.is_empty() {
                 break;
             }

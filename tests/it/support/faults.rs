@@ -27,7 +27,7 @@ const FIRST_PORT: u16 = 10_000;
 /// How many of them are tried.
 const PORTS: u32 = 10_000;
 
-/// The checksum of an answer's body (CRC-32), of which the SDK believes that it fits.
+/// The checksum of an answer's body (CRC-32), which does not fit another one.
 const CHECKSUM: &str = "x-amz-crc32";
 
 /// How many of them this process has tried.
@@ -163,7 +163,8 @@ async fn forward(
             let mut answer: Value = serde_json::from_slice(&body).unwrap();
             answer.as_object_mut().unwrap().remove("Item");
             // The newest one is the first: it reads backwards.
-            if let Some(items) = answer["Items"].as_array_mut().filter(|items| !items.is_empty()) {
+            let items = answer.get_mut("Items").and_then(Value::as_array_mut);
+            if let Some(items) = items.filter(|items| !items.is_empty()) {
                 items.remove(0);
             }
             parts.headers.remove(header::CONTENT_LENGTH);
