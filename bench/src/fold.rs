@@ -1,10 +1,16 @@
 //! Reading the whole log: the bare scan, the scan with everything that makes states of it, and the scan with the writes of a
 //! read model.
 
-use std::{collections::HashMap, sync::atomic::Ordering, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::atomic::Ordering,
+    time::Instant,
+};
 
+use anyhow::Context as _;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::{
+    commit::StoredCommit,
     decider::Decider,
     stream::{Category, StreamId},
     user::{User, UserEvent, UserState},
@@ -60,14 +66,15 @@ pub(crate) async fn bare(client: &Client) -> anyhow::Result<Round> {
 /// With everything but the writes: each commit decoded, its events unsealed, and every user's state made of them.
 pub(crate) async fn folded(client: &Client, store: &EventStore) -> anyhow::Result<Round> {
     scan(client, |items| async move {
+        let mut commits: Vec<StoredCommit> = items.iter().map(decode_item).collect::<Result<_, _>>()?;
+        commits.retain(|commit| commit.stream.category == Category::User);
+        let streams: BTreeSet<StreamId> = commits.iter().map(|commit| commit.stream).collect();
+        let openers = store.openers(streams).await?;
         let mut states: HashMap<StreamId, Option<UserState>> = HashMap::new();
-        for item in &items {
-            let commit = decode_item(item)?;
-            if commit.stream.category != Category::User {
-                continue;
-            }
+        for commit in &commits {
             let state = states.entry(commit.stream).or_default();
-            for event in &store.open::<UserEvent>(&commit).await?.events {
+            let opener = openers.get(&commit.stream).context("a user without a key")?;
+            for event in &opener.events::<UserEvent>(commit)? {
                 User::evolve(state, event);
             }
         }
@@ -80,7 +87,7 @@ pub(crate) async fn folded(client: &Client, store: &EventStore) -> anyhow::Resul
 pub(crate) async fn written(client: &Client, serial: &std::sync::atomic::AtomicU64) -> anyhow::Result<Round> {
     let round = serial.fetch_add(1, Ordering::Relaxed);
     scan(client, |items| async move {
-        let streams: std::collections::BTreeSet<String> =
+        let streams: BTreeSet<String> =
             items.iter().filter_map(|item| item.get("stream")?.as_s().ok().cloned()).collect();
         let puts = streams.iter().flat_map(|stream| (0..ITEMS_OF_A_USER).map(move |number| (stream, number)));
         let puts = puts.map(|(stream, number)| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -25,12 +26,29 @@ pub const MAX_STATE_BYTES: usize = 128 * 1024;
 
 /// One event in a commit's text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Flat")]
 pub struct CommittedEvent {
     /// The event's id.
     pub event_id: EventId,
     /// Type, schema and data, personal fields sealed.
     #[serde(flatten)]
     pub event: StoredEvent,
+}
+
+/// The same for reading: serde holds everything of what it flattens twice.
+#[derive(Deserialize)]
+struct Flat {
+    event_id: EventId,
+    #[serde(rename = "type")]
+    kind: String,
+    schema: u32,
+    data: Map<String, Value>,
+}
+
+impl From<Flat> for CommittedEvent {
+    fn from(Flat { event_id, kind, schema, data }: Flat) -> Self {
+        Self { event_id, event: StoredEvent { kind, schema, data } }
+    }
 }
 
 /// The folded state that some commits carry.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, value::MapDeserializer},
+};
 use serde_json::{Map, Value};
 
 /// One type of event in the shape that is written today.
@@ -116,8 +119,10 @@ pub trait EventData:
         if !known.any(|known| known.name == kind && known.schema == schema) {
             return Err(Unreadable::UnknownType { kind, schema });
         }
-        let tagged = serde_json::json!({ "type": kind, "data": data });
-        serde_json::from_value(tagged).map_err(|_| Unreadable::BadData { kind, schema })
+        // The type comes first, so that serde knows what the data are to be before it sees them.
+        let tagged = [("type", Value::String(kind.clone())), ("data", Value::Object(data))];
+        let tagged = MapDeserializer::<_, serde_json::Error>::new(tagged.into_iter());
+        Self::deserialize(tagged).map_err(|_| Unreadable::BadData { kind, schema })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The clients of AWS, built in one place so that every service has the same time-outs and retries.
 
+pub(crate) mod batch;
 mod deadline;
 mod failure;
 

@@ -6,6 +6,7 @@ mod gate;
 mod generation;
 mod items;
 mod listing;
+mod together;
 
 pub use audit::AuditRows;
 pub use gate::Stored;
@@ -13,17 +14,22 @@ pub use generation::{Generations, Model, Plan, Plans, SWITCHED_WITHIN};
 pub use items::Item;
 pub use listing::{ListKey, Listing, Page};
 
-use std::marker::PhantomData;
+use std::{collections::HashMap, marker::PhantomData};
 
-use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::query::builders::QueryFluentBuilder,
+    types::{AttributeValue, KeysAndAttributes, builders::KeysAndAttributesBuilder},
+};
 use chrono::{DateTime, Utc};
 use events::{commit::timestamp, stream::Version, views::Row};
 use uuid::Uuid;
 
 use self::generation::Which;
 use crate::{
+    aws::batch,
     store::{StoreError, bad_row, unavailable},
-    tables::{Index, Names, OPEN, Table},
+    tables::{Index, Names, OPEN, SCAN_PAGE, Table},
 };
 
 /// One read model, in the generation that is read at the moment or in a certain one: it is part of the rows' keys, so
@@ -93,7 +99,7 @@ impl<R: Row> Rows<R> {
     /// [`StoreError::Unavailable`].
     pub async fn versions(&self, mut each: impl FnMut(Option<(Uuid, Version)>)) -> Result<(), StoreError> {
         let wanted = self.generation.number().await?.to_string();
-        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true).limit(SCAN_PAGE);
         let mut items = scan.projection_expression("id, version").into_paginator().items().send();
         while let Some(item) = items.next().await {
             let item = item.map_err(unavailable)?;
@@ -109,6 +115,18 @@ impl<R: Row> Rows<R> {
             }
         }
         Ok(())
+    }
+
+    /// The versions of those rows that are there and can be read, by the entity's id; strongly consistent. No id may be there
+    /// twice.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn versions_of(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Version>, StoreError> {
+        let asked = KeysAndAttributes::builder().consistent_read(true).projection_expression("id, version");
+        let items = self.items_by_id(self.generation.number().await?, ids, &asked).await?;
+        let version = |item: &Item| item.get("version")?.as_n().ok()?.parse().ok().map(Version);
+        Ok(items.iter().filter_map(|item| items::row_id(item).zip(version(item))).collect())
     }
 
     /// A page of the rows of one bucket that somebody should have looked at by `until`, the earliest first, at most `limit`;
@@ -141,6 +159,18 @@ impl<R: Row> Rows<R> {
             }
         }
         Ok(due)
+    }
+
+    /// The items of those rows that are there, in any order.
+    async fn items_by_id(
+        &self,
+        generation: u32,
+        ids: &[Uuid],
+        asked: &KeysAndAttributesBuilder,
+    ) -> Result<Vec<Item>, StoreError> {
+        let key = |id: &Uuid| Item::from([("id".to_owned(), AttributeValue::S(items::key(generation, *id)))]);
+        let keys: Vec<Item> = ids.iter().map(key).collect();
+        Ok(batch::get_all(&self.client, &self.table, asked, &keys).await?)
     }
 
     /// The first items of a stretch, at most about `limit`.

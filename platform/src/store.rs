@@ -12,6 +12,7 @@ mod error;
 mod execute;
 mod folded;
 mod item;
+mod open;
 mod read;
 mod seal_commit;
 mod sealing;
@@ -26,7 +27,8 @@ pub use error::{AppendError, StoreError, bad_row, unavailable};
 pub use execute::Streams;
 pub use folded::{Folded, IDEMPOTENCY_WINDOW, Replay};
 pub use item::{Undecodable, decode_image, decode_item};
-pub use read::{Commit, Range};
+pub use open::{Commit, Opener};
+pub use read::Range;
 
 use aws_sdk_dynamodb::Client;
 

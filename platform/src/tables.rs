@@ -4,6 +4,10 @@
 
 use events::notification::Lane;
 
+/// Items of a page of a scan through a whole table. DynamoDB ends a page at 1 MB, which is a thousand commits; of small items
+/// it would be tens of thousands, which whoever asks waits for and holds at once.
+pub const SCAN_PAGE: i32 = 1_000;
+
 /// The type of a key attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {

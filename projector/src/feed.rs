@@ -12,6 +12,7 @@ mod project;
 mod react;
 mod retry;
 mod run;
+mod together;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -220,12 +221,12 @@ impl Feed {
     pub async fn react_again(&self, commit: &StoredCommit, reason: &Personal<Reason>) -> Result<u64, StoreError> {
         match commit.stream.category {
             Category::User => {
-                let opened = self.0.store.open::<UserEvent>(commit).await?;
-                self.0.reactions.react(&opened.events, Some(reason)).await
+                let events = self.0.store.opener(commit.stream).await?.events::<UserEvent>(commit)?;
+                self.0.reactions.react(&events, Some(reason)).await
             }
             Category::Session => {
-                let opened = self.0.store.open::<SessionEvent>(commit).await?;
-                self.0.reactions.react(&opened.events, Some(reason)).await
+                let events = self.0.store.opener(commit.stream).await?.events::<SessionEvent>(commit)?;
+                self.0.reactions.react(&events, Some(reason)).await
             }
             Category::Role | Category::Notification | Category::Number => Ok(0),
         }

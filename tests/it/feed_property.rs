@@ -150,8 +150,8 @@ async fn is_as_the_log_says(fed: &Fed, left: &mut Left, generations: &[u32], cas
             events.insert(row.event.event_id.to_string(), row.stream);
         }
         if commit.stream.category == Category::User && !left.streams.contains(&commit.stream) {
-            let opened = fed.context.store().open::<UserEvent>(commit).await.unwrap();
-            let reactions = opened.events.iter().filter_map(UserEvent::reaction);
+            let events = fed.context.store().opener(commit.stream).await.unwrap().events::<UserEvent>(commit).unwrap();
+            let reactions = events.iter().filter_map(UserEvent::reaction);
             left.notifications.extend(reactions.map(|reaction| StreamId::from(reaction.id)));
         }
     }

@@ -45,6 +45,7 @@ mod reading_audit;
 mod reading_cost;
 mod reading_skew;
 mod rebuild;
+mod rebuilt;
 mod revocation;
 mod send_crash;
 mod sending;

@@ -89,9 +89,9 @@ pub const GRANTS: &[Grant] = &[
     //
     may(Operator, Table(EVENTS), &[CHECK, DESCRIBE, GET, PUT, QUERY, SCAN]),
     may(Operator, Table(CLAIMS), &[DELETE, GET, PUT, SCAN, UPDATE]),
-    may(Operator, Table(KEYS), &[GET]),
-    may(Operator, Table(USERS), &[DELETE, GET, PUT, SCAN]),
-    may(Operator, Table(ROLES), &[DELETE, GET, PUT, SCAN]),
+    may(Operator, Table(KEYS), &[BATCH_GET, GET]),
+    may(Operator, Table(USERS), &[BATCH_GET, DELETE, GET, PUT, SCAN]),
+    may(Operator, Table(ROLES), &[BATCH_GET, DELETE, GET, PUT, SCAN]),
     may(Operator, Table(AUDIT), &[BATCH_WRITE, SCAN]),
     may(Operator, Table(NOTIFICATIONS), &[BATCH_GET, DELETE, GET, PUT, SCAN]),
     may(Operator, IndexesOf(NOTIFICATIONS), &[QUERY]),

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     operation::RequestId,
 };
 
@@ -79,6 +79,12 @@ impl<E: ProvideErrorMetadata, R> From<SdkError<E, R>> for CallFailed {
         };
         let metadata = error.meta();
         Self { how, code: word(metadata.code()), request_id: word(metadata.request_id()) }
+    }
+}
+
+impl From<BuildError> for CallFailed {
+    fn from(_: BuildError) -> Self {
+        Self { how: How::NotBuilt, code: None, request_id: None }
     }
 }
 

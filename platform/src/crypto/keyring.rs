@@ -1,6 +1,9 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, KeysAndAttributes},
+};
 use chrono::{DateTime, Utc};
 use events::{commit::timestamp, stream::StreamId};
 use moka::future::Cache;
@@ -8,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{NotSealed, SealingKey};
 use crate::{
-    aws::CallFailed,
+    aws::{CallFailed, batch},
     tables::{KEYS, Names},
 };
 
@@ -127,20 +130,54 @@ impl Keyring {
             .send()
             .await
             .map_err(|error| KeyError::Unavailable(error.into()))?;
-        let item = answer.item.ok_or(KeyError::Missing(subject))?;
+        let key = self.in_item(subject, &answer.item.ok_or(KeyError::Missing(subject))?)?;
+        match &key {
+            SubjectKey::Live(key) => self.open.insert(subject, (Arc::clone(key), seen)).await,
+            SubjectKey::Erased => self.forget(subject).await,
+        }
+        Ok(key)
+    }
+
+    /// As [`Keyring::load`] for many subjects, none of which is named twice, in few requests, for who needs each of them only
+    /// once: they are not kept. Those that are not found or do not open are left out.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`].
+    pub async fn load_many(
+        &self,
+        subjects: impl IntoIterator<Item = StreamId>,
+    ) -> Result<HashMap<StreamId, SubjectKey>, KeyError> {
+        let (mut keys, mut closed) = (HashMap::new(), Vec::new());
+        for subject in subjects {
+            match self.open.get(&subject).await {
+                Some((key, _)) => drop(keys.insert(subject, SubjectKey::Live(key))),
+                None => closed.push(HashMap::from([("subject".to_owned(), AttributeValue::S(subject.to_string()))])),
+            }
+        }
+        let items = batch::get_all(&self.client, &self.table, &KeysAndAttributes::builder(), &closed).await;
+        for item in items.map_err(KeyError::Unavailable)? {
+            let subject = item.get("subject").and_then(|subject| subject.as_s().ok()?.parse().ok());
+            if let Some((subject, key)) =
+                subject.and_then(|subject| Some((subject, self.in_item(subject, &item).ok()?)))
+            {
+                keys.insert(subject, key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The key in a subject's row.
+    fn in_item(&self, subject: StreamId, item: &HashMap<String, AttributeValue>) -> Result<SubjectKey, KeyError> {
         if item.contains_key(ERASED_AT) {
-            self.forget(subject).await;
             return Ok(SubjectKey::Erased);
         }
         let wrapped = item.get("wrapped").and_then(|value| value.as_s().ok());
-        let key = wrapped
+        wrapped
             .and_then(|wrapped| self.wrapping.open(&context(subject), wrapped).ok())
             .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
             .and_then(|bytes| SealingKey::new(bytes).ok())
-            .ok_or(KeyError::Unopenable(subject))?;
-        let key = Arc::new(key);
-        self.open.insert(subject, (Arc::clone(&key), seen)).await;
-        Ok(SubjectKey::Live(key))
+            .map(|key| SubjectKey::Live(Arc::new(key)))
+            .ok_or(KeyError::Unopenable(subject))
     }
 
     /// Draws a key for a subject that has none yet.

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::generation::FIRST;
 use crate::{
     store::{StoreError, bad_row, unavailable},
-    tables::{AUDIT, Names},
+    tables::{AUDIT, Names, SCAN_PAGE},
 };
 
 /// Most rows of a `BatchWriteItem` (its documentation's limit).
@@ -103,7 +103,7 @@ impl AuditRows {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn versions(&self, mut each: impl FnMut(Option<(StreamId, Version)>)) -> Result<(), StoreError> {
-        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true).limit(SCAN_PAGE);
         let scan = scan.projection_expression("#stream, version").expression_attribute_names("#stream", "stream");
         let mut items = scan.into_paginator().items().send();
         while let Some(item) = items.next().await {

@@ -20,14 +20,14 @@ use crate::{
 };
 
 /// Most actions of a transaction (the documentation's limit of `TransactWriteItems`).
-const MOST_ACTIONS: usize = 100;
+pub(super) const MOST_ACTIONS: usize = 100;
 
 /// Attribute of a row that was put right although its version did not change: whoever still has the wrong one in memory
 /// must not build on it.
 const MENDED: &str = "mended";
 
 /// Says of an action in a cancelled transaction that its condition does not hold, or that somebody else was writing.
-const FASTER: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
+pub(super) const FASTER: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
 
 /// What a writer knows of the row that is there.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Stored<R> {
 }
 
 /// What a write depends on.
-struct Condition {
+pub(super) struct Condition {
     expression: String,
     values: Option<Item>,
 }
@@ -51,7 +51,7 @@ impl<R: Row> Stored<R> {
         Self { row: Some(row), version: Some(version), mended: None }
     }
 
-    fn condition(before: Option<&Self>) -> Condition {
+    pub(super) fn condition(before: Option<&Self>) -> Condition {
         let Some(before) = before else {
             return Condition { expression: "attribute_not_exists(id)".to_owned(), values: None };
         };
@@ -147,6 +147,29 @@ impl<R: Row> Rows<R> {
         row.map(|row| items::entries(generation, row)).unwrap_or_default()
     }
 
+    /// The actions of a transaction that writes a row with its entries; the row's own, which has the condition, is the first.
+    pub(super) fn actions(
+        &self,
+        item: Item,
+        condition: Condition,
+        gone: Vec<String>,
+        entries: BTreeMap<String, Item>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Condition { expression, values } = condition;
+        let row = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(expression);
+        let row = row.set_expression_attribute_values(values).build()?;
+        let mut actions = vec![TransactWriteItem::builder().put(row).build()];
+        for key in gone {
+            let delete = Delete::builder().table_name(&self.table).key("id", AttributeValue::S(key)).build()?;
+            actions.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        for entry in entries.into_values() {
+            let put = Put::builder().table_name(&self.table).set_item(Some(entry)).build()?;
+            actions.push(TransactWriteItem::builder().put(put).build());
+        }
+        Ok(actions)
+    }
+
     async fn write(
         &self,
         item: Item,
@@ -168,17 +191,7 @@ impl<R: Row> Rows<R> {
                 Err(error) => Err(unavailable(error)),
             };
         }
-        let row = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(expression);
-        let row = row.set_expression_attribute_values(values).build()?;
-        let mut actions = vec![TransactWriteItem::builder().put(row).build()];
-        for key in gone {
-            let delete = Delete::builder().table_name(&self.table).key("id", AttributeValue::S(key)).build()?;
-            actions.push(TransactWriteItem::builder().delete(delete).build());
-        }
-        for entry in entries.into_values() {
-            let put = Put::builder().table_name(&self.table).set_item(Some(entry)).build()?;
-            actions.push(TransactWriteItem::builder().put(put).build());
-        }
+        let actions = self.actions(item, Condition { expression, values }, gone, entries)?;
         match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {

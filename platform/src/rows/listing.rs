@@ -2,9 +2,8 @@
 
 use std::{cmp::Ordering, num::NonZeroU16};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use events::views::{Facet, Order, Row};
-use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use super::{
     items::{self, Item},
 };
 use crate::{
-    store::{StoreError, bad_row, unavailable},
+    store::{StoreError, bad_row},
     tables::{BY_CREATED, BY_EMAIL, BY_NAME, Index},
 };
 
@@ -25,9 +24,6 @@ const LAST: char = char::MAX;
 
 /// Between a row's text and its id: below every character of a text, so that "Li" stands before "Lin".
 const SEPARATOR: char = '\u{1}';
-
-/// Most rows of one `BatchGetItem`.
-const BATCH: usize = 100;
 
 /// The index of an order.
 pub(super) const fn index(order: Order) -> &'static Index {
@@ -169,29 +165,11 @@ impl<R: Row> Rows<R> {
         listing: &Listing,
     ) -> Result<Vec<R>, StoreError> {
         let ids: Vec<Uuid> = entries.iter().filter_map(items::row_id).collect();
-        let read = try_join_all(ids.chunks(BATCH).map(|ids| self.get_all(generation, ids))).await?;
-        let mut rows: Vec<R> = read.into_iter().flatten().filter(|row| listing.place(row).is_some()).collect();
+        let items = self.items_by_id(generation, &ids, &KeysAndAttributes::builder()).await?;
+        let mut rows: Vec<R> = items.into_iter().map(|item| self.row_of(item)).collect::<Result<_, _>>()?;
+        rows.retain(|row| listing.place(row).is_some());
         let order = |row: &R| ids.iter().position(|id| *id == row.stream().id);
         rows.sort_by_cached_key(order);
-        Ok(rows)
-    }
-
-    /// Rows by their ids, in any order.
-    async fn get_all(&self, generation: u32, ids: &[Uuid]) -> Result<Vec<R>, StoreError> {
-        let key = |id: &Uuid| Item::from([("id".to_owned(), AttributeValue::S(items::key(generation, *id)))]);
-        let mut keys: Vec<Item> = ids.iter().map(key).collect();
-        let mut rows = Vec::with_capacity(ids.len());
-        // What does not fit into one answer is asked for again; each answer has something, or the call fails.
-        while !keys.is_empty() {
-            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).build()?;
-            let answer =
-                self.client.batch_get_item().request_items(&self.table, asked).send().await.map_err(unavailable)?;
-            for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                rows.push(self.row_of(item)?);
-            }
-            let left = answer.unprocessed_keys.unwrap_or_default().into_values();
-            keys = left.flat_map(|left| left.keys).collect();
-        }
         Ok(rows)
     }
 }

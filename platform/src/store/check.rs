@@ -14,7 +14,8 @@ use events::{
 use super::{
     EventStore, Folded, Range, StoreError, Undecodable,
     item::{NUMBERS, decode_text},
-    read::{carried, open, push},
+    open::{carried, open},
+    read::push,
 };
 use crate::crypto::SubjectKey;
 

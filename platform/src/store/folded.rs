@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use events::{chain::Hash, decider::Decider, stream::Version};
 use serde::{Deserialize, Serialize};
 
-use super::read::Commit;
+use super::open::Commit;
 
 /// How many of a stream's last idempotency keys are known: the window in which a repeat is recognised.
 pub const IDEMPOTENCY_WINDOW: usize = 32;

@@ -1,45 +1,23 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use chrono::{DateTime, Utc};
 use events::{
-    chain::Hash,
-    commit::{CarriedState, CommittedEvent, STATE_EVERY, StoredCommit},
+    commit::{STATE_EVERY, StoredCommit},
     decider::Decider,
-    envelope::{Metadata, Recorded},
     event::EventData,
     stream::{StreamId, Version},
-    values::{Personal, Reason},
 };
 
 use super::{
-    EventStore, Folded, Replay, StoreError,
+    Commit, EventStore, Folded, StoreError,
     error::unavailable,
-    folded::Carried,
-    item::{Undecodable, decode_item},
-    sealing::{Place, subject},
+    item::decode_item,
+    open::{carried, open},
+    sealing::subject,
 };
-use crate::crypto::SubjectKey;
 
 /// Commits per call when a long stretch is read: memory stays bounded however long a stream is.
 const PAGE: i32 = 200;
-
-/// A commit with its events open.
-#[derive(Debug, Clone)]
-pub struct Commit<E> {
-    /// Whose history.
-    pub stream: StreamId,
-    /// Its place in it.
-    pub version: Version,
-    /// When it was recorded.
-    pub recorded_at: DateTime<Utc>,
-    /// Its hash.
-    pub hash: Hash,
-    /// Its events, in order.
-    pub events: Vec<Recorded<E>>,
-    /// The request that it answered; unknown for an erased subject.
-    pub replay: Option<Replay>,
-}
 
 /// A stretch of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,30 +77,6 @@ impl EventStore {
             }
         }
         Ok(commits)
-    }
-
-    /// Opens a commit that came by another way, such as the table's stream.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn open<E: EventData>(&self, stored: &StoredCommit) -> Result<Commit<E>, StoreError> {
-        let key = self.subject_key(stored.stream, true).await?;
-        open(stored, key.as_ref())
-    }
-
-    /// Opens one event of the audit feed: its sealed fields and its reason.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn open_audit(&self, row: &mut events::views::AuditRow) -> Result<Option<Personal<Reason>>, StoreError> {
-        let key = match subject(row.stream) {
-            Some(subject) => Some(self.keyring.load_recent(subject).await?),
-            None => None,
-        };
-        let place = Place { stream: row.stream, version: row.version };
-        let unopenable = |_| StoreError::Unopenable { stream: row.stream, version: row.version };
-        place.open_event(key.as_ref(), row.index, &mut row.event.event).map_err(unopenable)?;
-        row.reason.as_deref().map(|reason| open_reason(place, key.as_ref(), reason)).transpose()
     }
 
     /// The state of a stream, up to `until` or to its end; strongly consistent. One call where commits carry state.
@@ -195,13 +149,6 @@ impl EventStore {
         }
     }
 
-    pub(super) async fn subject_key(&self, stream: StreamId, exists: bool) -> Result<Option<SubjectKey>, StoreError> {
-        match subject(stream) {
-            Some(subject) if exists => Ok(Some(self.keyring.load(subject).await?)),
-            _ => Ok(None),
-        }
-    }
-
     /// One call of `Query`: a page may end early at 1 MB.
     async fn query(
         &self,
@@ -249,60 +196,4 @@ pub(super) fn push<D: Decider>(folded: &mut Folded<D::State>, commit: &Commit<D:
     }
     folded.push::<D>(commit);
     Ok(())
-}
-
-/// A carried state is used only if it is of today's shape and opens; otherwise the events tell.
-pub(super) fn carried<D: Decider>(
-    commit: &StoredCommit,
-    state: &CarriedState,
-    key: Option<&SubjectKey>,
-) -> Option<Folded<D::State>> {
-    if state.schema != D::STATE_SCHEMA {
-        return None;
-    }
-    let place = Place { stream: commit.stream, version: commit.version };
-    let text = place.open(key, "state", &state.sealed).ok()??;
-    let Carried { state, recent } = serde_json::from_str(&text).ok()?;
-    Some(Folded { state, version: commit.version, hash: commit.hash, recorded_at: Some(commit.recorded_at), recent })
-}
-
-pub(super) fn open<E: EventData>(stored: &StoredCommit, key: Option<&SubjectKey>) -> Result<Commit<E>, StoreError> {
-    let (stream, version) = (stored.stream, stored.version);
-    let place = Place { stream, version };
-    let unopenable = |_| StoreError::Unopenable { stream, version };
-    let committed: Vec<CommittedEvent> = serde_json::from_str(&stored.events).map_err(|_| StoreError::Undecodable {
-        stream: stream.to_string(),
-        version: version.to_string(),
-        source: Undecodable::Malformed("events"),
-    })?;
-    let metadata = Metadata {
-        actor: stored.actor,
-        reason: stored.reason.as_deref().map(|reason| open_reason(place, key, reason)).transpose()?,
-        correlation_id: stored.correlation_id,
-        causation_id: stored.causation_id,
-        traceparent: stored.traceparent.clone(),
-    };
-    let mut events = Vec::with_capacity(committed.len());
-    for (index, CommittedEvent { event_id, mut event }) in committed.into_iter().enumerate() {
-        place.open_event(key, index, &mut event).map_err(unopenable)?;
-        let event = E::from_stored(event).map_err(|source| StoreError::Unreadable { stream, version, source })?;
-        let metadata = metadata.clone();
-        let recorded_at = stored.recorded_at;
-        events.push(Recorded { event_id, stream, version, index, recorded_at, metadata, event });
-    }
-    let replay = match &stored.idempotency {
-        Some(sealed) => place.open(key, "idempotency", sealed).map_err(unopenable)?,
-        None => None,
-    };
-    let replay = replay.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(Commit { stream, version, recorded_at: stored.recorded_at, hash: stored.hash, events, replay })
-}
-
-fn open_reason(place: Place, key: Option<&SubjectKey>, reason: &str) -> Result<Personal<Reason>, StoreError> {
-    let unopenable = StoreError::Unopenable { stream: place.stream, version: place.version };
-    match place.open(key, "reason", reason) {
-        Ok(None) => Ok(Personal::Erased),
-        Ok(Some(text)) => Reason::parse(&text).map(Personal::Known).map_err(|_| unopenable),
-        Err(_) => Err(unopenable),
-    }
 }

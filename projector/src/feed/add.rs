@@ -55,14 +55,14 @@ impl Feed {
         let reacting = async {
             match commit.stream.category {
                 Category::User => {
-                    let events = self.0.store.open::<UserEvent>(commit).await?.events;
+                    let events = self.0.store.opener(commit.stream).await?.events::<UserEvent>(commit)?;
                     self.0.reactions.react(&events, None).await?;
                     for event in events.iter().filter(|event| matches!(event.event, UserEvent::UserErased {})) {
                         self.forget(UserId(event.stream.id)).await?;
                     }
                 }
                 Category::Session => {
-                    let events = self.0.store.open::<SessionEvent>(commit).await?.events;
+                    let events = self.0.store.opener(commit.stream).await?.events::<SessionEvent>(commit)?;
                     self.0.reactions.react(&events, None).await?;
                 }
                 Category::Role | Category::Notification | Category::Number => (),

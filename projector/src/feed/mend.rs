@@ -148,13 +148,17 @@ fn differing<R: Row>(row: &R, fold: &R) -> Vec<String> {
 }
 
 async fn fold_all<R: Row>(store: &EventStore, stream: StreamId) -> Result<Option<R>, ApplyError> {
-    let (mut row, mut after) = (None, Version::NONE);
+    let (mut row, mut after, mut opener) = (None, Version::NONE, None);
     loop {
         let commits = store.read_stored(stream, Range { after, until: None }, PAGE).await?;
         let Some(last) = commits.last() else { return Ok(row) };
         after = last.version;
+        let opener = match &opener {
+            Some(opener) => opener,
+            None => opener.insert(store.opener(stream).await?),
+        };
         for commit in &commits {
-            fold(store, &mut row, commit).await?;
+            fold(opener, &mut row, commit)?;
         }
     }
 }

@@ -13,7 +13,7 @@ use events::{
 use moka::future::Cache;
 use platform::{
     rows::{Model, Rows, Stored},
-    store::{EventStore, Range, StoreError},
+    store::{EventStore, Opener, Range, StoreError},
     telemetry::metrics::GAPS_HEALED,
 };
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub(super) struct Projection<R: Row> {
 /// One generation of a read model, behind the version gate. Clones share what is kept in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Generation<R: Row> {
-    rows: Rows<R>,
+    pub(super) rows: Rows<R>,
     known: Cache<Uuid, Stored<R>>,
 }
 
@@ -158,21 +158,22 @@ impl<R: Row> Generation<R> {
         before: Option<Stored<R>>,
         commits: &[StoredCommit],
     ) -> Result<bool, ApplyError> {
+        let Some(StoredCommit { stream, version, .. }) = commits.first() else { return Ok(true) };
+        let opener = store.opener(*stream).await.map_err(|error| ApplyError::from(error).at(*version))?;
         let mut row = before.as_ref().and_then(|stored| stored.row.clone());
+        let mut read = 0;
         let mut unreadable = None;
-        let mut last = None;
         for commit in commits {
-            match fold(store, &mut row, commit).await {
-                Ok(()) => last = Some(commit.stream),
-                Err(ApplyError::Transient(error)) => return Err(ApplyError::Transient(error)),
+            match fold(&opener, &mut row, commit) {
+                Ok(()) => read += 1,
                 Err(error) => {
-                    unreadable = Some(error.at(commit.version));
+                    unreadable = Some(ApplyError::from(error).at(commit.version));
                     break;
                 }
             }
         }
         // What comes before one that cannot be read is applied.
-        if let (Some(row), Some(stream)) = (row, last) {
+        if let Some(row) = row.filter(|_| read > 0) {
             if commits.len() > 1 && !Rows::fits(&row, before.as_ref()) {
                 Box::pin(self.apply(store, before, &commits[..commits.len() / 2])).await?;
                 return Ok(false);
@@ -197,23 +198,16 @@ impl<R: Row> Generation<R> {
     }
 }
 
-pub(super) async fn fold<R: Row>(
-    store: &EventStore,
-    row: &mut Option<R>,
-    commit: &StoredCommit,
-) -> Result<(), ApplyError> {
-    let opened = store.open::<<R::Rules as Decider>::Event>(commit).await?;
-    for event in &opened.events {
+/// Makes a row what it is after a commit. A commit that cannot be applied leaves it as it was, or makes none of it.
+pub(super) fn fold<R: Row>(opener: &Opener, row: &mut Option<R>, commit: &StoredCommit) -> Result<(), StoreError> {
+    for event in &opener.events::<<R::Rules as Decider>::Event>(commit)? {
         R::Rules::evolve(row, event);
     }
-    if row.is_none() {
-        return Err(StoreError::Rootless { stream: commit.stream }.into());
-    }
-    Ok(())
+    if row.is_none() { Err(StoreError::Rootless { stream: commit.stream }) } else { Ok(()) }
 }
 
 /// The first commits up to a gap.
-fn unbroken(commits: &[StoredCommit]) -> &[StoredCommit] {
+pub(super) fn unbroken(commits: &[StoredCommit]) -> &[StoredCommit] {
     let gap = commits.windows(2).position(|pair| pair[1].version != pair[0].version.next());
     gap.map_or(commits, |before| &commits[..=before])
 }

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{operation::scan::builders::ScanFluentBuilder, types::AttributeValue};
 use events::{
     checkpoint::Head,
     claim::GuardedSet,
@@ -21,7 +21,7 @@ use platform::{
     context::Context,
     settings::Settings,
     store::{Holdings, StoreError, set_id, unavailable},
-    tables::CLAIMS,
+    tables::{CLAIMS, SCAN_PAGE},
 };
 
 use super::{
@@ -144,10 +144,15 @@ pub(super) async fn of_stream(context: &Context, stream: StreamId, heal: bool) -
     Ok(drift)
 }
 
+fn all_claims(context: &Context) -> ScanFluentBuilder {
+    let scan = context.aws.dynamodb.scan().table_name(context.names.table(&CLAIMS));
+    scan.consistent_read(true).limit(SCAN_PAGE)
+}
+
 /// What is held in the name of streams that do not have it.
 async fn held_for_nobody(context: &Context, heal: bool) -> anyhow::Result<Vec<Drift>> {
     let mut progress = Progress::of("comparing owners", None);
-    let scan = context.aws.dynamodb.scan().table_name(context.names.table(&CLAIMS)).consistent_read(true);
+    let scan = all_claims(context);
     let mut pages = scan.into_paginator().send();
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
@@ -209,7 +214,7 @@ pub(super) async fn newer(
     context: &Context,
     heads: &BTreeMap<StreamId, Head>,
 ) -> Result<Vec<(StreamId, Version)>, StoreError> {
-    let scan = context.aws.dynamodb.scan().table_name(context.names.table(&CLAIMS)).consistent_read(true);
+    let scan = all_claims(context);
     let mut items = scan.into_paginator().items().send();
     let mut newer = Vec::new();
     while let Some(item) = items.next().await {

@@ -7,13 +7,14 @@
 //! begins only then.
 
 mod built;
+mod compared;
 mod place;
 mod sweep;
 
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use events::{notification::NotificationState, role::RoleState, stream::StreamId, user::UserState, views::Row};
+use events::{notification::NotificationState, role::RoleState, user::UserState, views::Row};
 use platform::{
     context::Context,
     rows::{Generations, Model, Plan, Plans, Rows, SWITCHED_WITHIN},
@@ -32,8 +33,8 @@ use crate::{
 /// within a second by another, which confirms by taking it. Then some projector is missing.
 const CONFIRMED_WITHIN: Duration = Duration::from_mins(1);
 
-/// How often it is looked whether they have.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether they have: they look at the plan twice a second.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A read model that can be built anew, by the name of its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -106,9 +107,9 @@ impl<'a, R: Row> Work<'a, R> {
         eprintln!("building generation {number} of {name} beside generation {}", model.current);
         self.confirmed(plan.number).await?;
         let new = Generation::new(self.rows.at(number));
-        let mut unreadable = self.scan(&new, number).await?;
-        let built = self.complete(&new, &model, number, &mut unreadable).await?;
-        for (stream, why) in &unreadable {
+        self.scan(&new, number).await?;
+        let built = self.compare(&new, &model, number).await?;
+        for (stream, why) in &built.unreadable {
             println!("{stream} cannot be applied to its end: {why}");
         }
         if !built.behind.is_empty() {
@@ -181,9 +182,4 @@ impl<'a, R: Row> Work<'a, R> {
             sleep(LOOK).await;
         }
     }
-}
-
-/// Whether a stream feeds this read model.
-fn feeds<R: Row>(stream: StreamId) -> bool {
-    stream.category == <R::Rules as events::decider::Decider>::CATEGORY
 }

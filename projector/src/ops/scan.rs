@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use platform::{
     context::Context,
     store::{attributes_of, unavailable},
-    tables::EVENTS,
+    tables::{EVENTS, SCAN_PAGE},
 };
 use tokio::sync::mpsc;
 
@@ -49,7 +49,7 @@ async fn read(
     segment: i32,
     told: mpsc::Sender<(usize, Vec<Text>)>,
 ) -> Result<(), platform::store::StoreError> {
-    let scan = context.aws.dynamodb.scan().table_name(table).consistent_read(true);
+    let scan = context.aws.dynamodb.scan().table_name(table).consistent_read(true).limit(SCAN_PAGE);
     let mut pages = scan.segment(segment).total_segments(SEGMENTS).into_paginator().send();
     while let Some(page) = pages.next().await {
         let items = page.map_err(unavailable)?.items.unwrap_or_default();

@@ -1,16 +1,16 @@
 //! A lease that this process holds: renewed beside the work, and lost for certain before anybody else works.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use backon::Retryable;
 use chrono::{DateTime, Utc};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub(super) struct Held<L> {
     me: Uuid,
     lease_time: Duration,
     /// Number of the handler's plan.
-    plan: Arc<AtomicU64>,
+    plan: watch::Receiver<u64>,
     /// The row as it was last known to be stored.
     stored: tokio::sync::Mutex<Lease>,
     progress: Mutex<Progress>,
@@ -60,7 +60,7 @@ impl<L: LeaseStore> Held<L> {
         store: Arc<L>,
         me: Uuid,
         lease_time: Duration,
-        plan: Arc<AtomicU64>,
+        plan: watch::Receiver<u64>,
         lease: Lease,
         confirmed: Instant,
     ) -> Self {
@@ -118,12 +118,17 @@ impl<L: LeaseStore> Held<L> {
             .await
     }
 
-    /// Renews the lease until it is lost. Runs beside the work, whatever that takes.
+    /// Renews the lease until it is lost, at once when there is another plan to state. Runs beside the work, whatever that
+    /// takes.
     pub(super) async fn keep(self: Arc<Self>) {
+        let mut plan = self.plan.clone();
         loop {
             let confirmed = self.lock().confirmed;
-            sleep_until(confirmed + self.lease_time / RENEWALS_PER_LEASE_TIME).await;
-            if self.lock().confirmed > confirmed {
+            let another = tokio::select! {
+                () = sleep_until(confirmed + self.lease_time / RENEWALS_PER_LEASE_TIME) => false,
+                Ok(()) = plan.changed() => true,
+            };
+            if !another && self.lock().confirmed > confirmed {
                 continue;
             }
             let renewal = (|| self.save())
@@ -154,7 +159,7 @@ impl<L: LeaseStore> Held<L> {
         let mut adopted = false;
         while !self.lost.is_cancelled() {
             let (began, progress) = (Instant::now(), self.lock().clone());
-            let plan = self.plan.load(Ordering::SeqCst);
+            let plan = *self.plan.borrow();
             let new = Lease { plan: stored.plan.max(plan), ..change(&stored, &progress) };
             match self.store.replace(&stored, &new).await? {
                 Replaced::Done => {

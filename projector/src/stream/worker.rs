@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use backon::Retryable;
 use platform::{clock::Clock, context::Context, lifecycle::Shutdown};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
 use self::session::Session;
@@ -49,7 +49,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Worker<S, L, H> {
             me,
             clock,
             config,
-            plan: Arc::default(),
+            plan: watch::Sender::default(),
             catch_up: CatchUp::default(),
             board: Board::default(),
         }))

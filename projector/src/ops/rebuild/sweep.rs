@@ -3,7 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::views::Row;
 use futures::{StreamExt, TryStreamExt, stream};
-use platform::store::{StoreError, unavailable};
+use platform::{
+    store::{StoreError, unavailable},
+    tables::SCAN_PAGE,
+};
 
 use super::Work;
 use crate::ops::progress::Progress;
@@ -15,7 +18,8 @@ impl<R: Row> Work<'_, R> {
     /// Deletes the rows of all generations before `first`, and says how many.
     pub(super) async fn sweep(&self, first: u32) -> Result<u64, StoreError> {
         let (client, table) = (&self.context.aws.dynamodb, self.context.names.table(self.table));
-        let mut pages = client.scan().table_name(&table).projection_expression("id").into_paginator().send();
+        let mut pages =
+            client.scan().table_name(&table).projection_expression("id").limit(SCAN_PAGE).into_paginator().send();
         let mut progress = Progress::of("deleting", None);
         let mut deleted = 0;
         while let Some(page) = pages.next().await {

@@ -2,11 +2,7 @@
 
 mod leading;
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -118,7 +114,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
         };
         // Read after the leases, so that it is never older than what one of them states: see `ops::rebuild`.
         match self.shared.handler.plan().await {
-            Ok(plan) => drop(self.shared.plan.fetch_max(plan, Ordering::SeqCst)),
+            Ok(plan) => self.shared.state(plan),
             Err(error) => return tracing::warn!(error = &error as &dyn Error, "the handler's plan could not be read"),
         }
         self.sightings.observe(&leases, Instant::now());
@@ -196,7 +192,7 @@ impl<S: Source, L: LeaseStore, H: Handler> Session<S, L, H> {
             tracing::info!(checkpoint = lease.checkpoint.as_str(), counter = lease.counter, "took a shard");
         });
         let leases = Arc::clone(&shared.leases);
-        let plan = Arc::clone(&shared.plan);
+        let plan = shared.plan.subscribe();
         let held = Arc::new(Held::new(leases, shared.me, shared.config.lease_time, plan, lease.clone(), confirmed));
         let consumer = Consumer { shared, held: Arc::clone(&held), lease, stop: stop.clone() };
         let task = self.readers.spawn(consumer.run().instrument(span)).id();
@@ -298,7 +294,7 @@ async fn act<S, L: LeaseStore, H>(
     let seen = lineage.get(shard)?;
     let began = Instant::now();
     let takes = matches!(choice, Choice::Take(_));
-    let plan = shared.plan.load(Ordering::SeqCst);
+    let plan = *shared.plan.borrow();
     let new = if takes { Lease { plan, ..seen.taken_by(shared.me) } } else { seen.asked_by(shared.me) };
     match shared.leases.replace(seen, &new).await {
         Ok(Replaced::Done) => takes.then_some((new, began)),
