@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use cqrs_es::{
     Aggregate, AggregateError, CqrsFramework, DomainEvent, event_sink::EventSink, persist::PersistedEventStore,
@@ -17,6 +18,9 @@ const EVENTS_OF_AN_AGGREGATE: u64 = 10;
 
 /// Most events of one command: what it puts into one transaction.
 const MOST_OF_A_COMMAND: usize = 25;
+
+/// Tries of a command: more than there ever are clients with one aggregate between them.
+const TRIES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Person {
@@ -78,27 +82,34 @@ impl DynamoEs {
     /// A command on a short aggregate of a client's.
     pub(crate) async fn append(&self, client: usize) -> anyhow::Result<()> {
         let number = self.commands[client].fetch_add(1, Ordering::Relaxed) / EVENTS_OF_AN_AGGREGATE;
-        self.rename(&format!("{client}-{number}"), 1).await
-    }
-
-    /// So many changes of one aggregate.
-    pub(crate) async fn grow(&self, aggregate: &str, mut events: usize) -> anyhow::Result<()> {
-        while events > 0 {
-            let part = events.min(MOST_OF_A_COMMAND);
-            self.rename(aggregate, part).await?;
-            events -= part;
-        }
+        ensure!(self.rename(&format!("{client}-{number}"), 1).await?, "it never was first");
         Ok(())
     }
 
-    async fn rename(&self, aggregate: &str, times: usize) -> anyhow::Result<()> {
-        loop {
+    /// Changes one aggregate so often, and gives how often it could. It reads one page of an aggregate's events, and no
+    /// further: of a history that is longer it never sees the end, and every command is in conflict with what it did not see.
+    pub(crate) async fn grow(&self, aggregate: &str, events: usize) -> anyhow::Result<usize> {
+        let mut grown = 0;
+        while grown < events {
+            let part = (events - grown).min(MOST_OF_A_COMMAND);
+            if !self.rename(aggregate, part).await? {
+                break;
+            }
+            grown += part;
+        }
+        Ok(grown)
+    }
+
+    /// Whether the command came through: not if others were first each time.
+    async fn rename(&self, aggregate: &str, times: usize) -> anyhow::Result<bool> {
+        for _ in 0..TRIES {
             match self.framework.execute(aggregate, Rename(times)).await {
                 // Another client was first: once more.
                 Err(AggregateError::AggregateConflict) => (),
-                ended => return Ok(ended?),
+                ended => return Ok(ended.map(|()| true)?),
             }
         }
+        Ok(false)
     }
 }
 

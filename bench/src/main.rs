@@ -3,6 +3,7 @@
 //! Every figure is a ratio first: machines are noisy, and what stands beside it was measured under the same noise.
 
 mod adapter;
+mod apart;
 mod append;
 mod closed_loop;
 mod contest;

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::raw;
+use crate::{apart, raw};
 
 pub(crate) const PASSWORD: &str = "a password of the bench";
 
@@ -51,6 +51,7 @@ impl Stage {
         let directory = tempfile::tempdir()?;
         let (data, clock, shutdown) = (directory.path(), Clock::system(), Shutdown::new());
         let engines = Engines::start(&Ports::ANY, data, clock.clone()).await?;
+        apart::settle()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let telnyx = SigningKey::generate()?;

@@ -2,6 +2,8 @@ use std::{fmt, fs, thread};
 
 use serde::Serialize;
 
+use crate::apart;
+
 /// On what was measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
@@ -28,7 +30,11 @@ impl Machine {
             cores: thread::available_parallelism().map_or(0, usize::from),
             memory_gib: kibibytes.unwrap_or_default() / (1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            engine: "dynoxide (SQLite in a file) in the same process as the load, on the same cores as everything",
+            engine: if apart::is_wanted() {
+                "dynoxide (SQLite in a file) in the same process as the load, on the first core, which nothing else uses"
+            } else {
+                "dynoxide (SQLite in a file) in the same process as the load, on the same cores as everything"
+            },
             version: env!("CARGO_PKG_VERSION"),
         }
     }
