@@ -1,6 +1,7 @@
 //! What things cost at DynamoDB: calls and units of capacity, counted on the way to the engine, and dollars.
 
 use dev::wiretap::Wiretap;
+use events::commit::STATE_EVERY;
 use futures::lock::Mutex;
 use serde_json::{Value, json};
 
@@ -34,6 +35,17 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         tapped.taken(times, |n| async move { change(n, "last_name", format!("Cold {n}")).await.map(drop) }).await?;
     let warm =
         tapped.taken(times, |n| async move { change(n, "last_name", format!("Warm {n}")).await.map(drop) }).await?;
+    // So many of one user that each commit which carries the state has its share.
+    let carrying = usize::try_from(STATE_EVERY)?;
+    let keyed = |number: usize| {
+        let request = http.patch(format!("{}/v1/users/{}", tapped.commands, users[0])).header("if-match", "*");
+        let request = request.header("idempotency-key", format!("change {number}"));
+        tapped.send(request.json(&json!({ "last_name": format!("Keyed {number}") })))
+    };
+    for number in 0..carrying {
+        keyed(number).await?;
+    }
+    let carried = tapped.taken(carrying, |n| async move { keyed(carrying + n).await.map(drop) }).await?;
     let claim = tapped
         .taken(times, |n| async move { change(n, "email", format!("other{n}@example.com")).await.map(drop) })
         .await?;
@@ -48,6 +60,7 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     for (what, taken) in [
         ("change of a user, state read from the log", cold),
         ("change of a user, state in memory", warm),
+        ("the same with an Idempotency-Key, the mean of 32, of which one carries the state", carried),
         ("change of a unique value", claim),
         ("registration of a user", register),
     ] {

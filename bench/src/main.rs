@@ -43,6 +43,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{append::Appends, reads::Reads, register::Registrations, report::Report, update::Updates};
 
+/// As in the services, and so for all sides.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What to measure.
 #[derive(Debug, Parser)]
 #[command(name = "bench-fieldfuze")]

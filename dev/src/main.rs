@@ -6,6 +6,10 @@ use clap::Parser;
 use dev::program::{Arguments, run};
 use platform::telemetry;
 
+/// As in the services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match begin(Arguments::parse()).await {
