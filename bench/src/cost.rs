@@ -39,7 +39,7 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     let carrying = usize::try_from(STATE_EVERY)?;
     let keyed = |number: usize| {
         let request = http.patch(format!("{}/v1/users/{}", tapped.commands, users[0])).header("if-match", "*");
-        let request = request.header("idempotency-key", format!("change {number}"));
+        let request = request.header("idempotency-key", format!("change-{number}"));
         tapped.send(request.json(&json!({ "last_name": format!("Keyed {number}") })))
     };
     for number in 0..carrying {
