@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
+    ids::{RoleId, derive},
     role::Role,
     stream::StreamId,
-    user::{ProfileChanged, User, UserEvent, UserState},
+    user::{ProfileChanged, RoleAssigned, User, UserEvent, UserState},
     values::{PersonName, Personal},
 };
 use futures::{StreamExt, stream};
@@ -131,6 +132,17 @@ async fn rows_that_are_there_are_not_written_again_and_keep_nobody_back() {
     assert_eq!(refused, there);
     assert_eq!(rows.put_new(&states).await.unwrap(), vec![false; MANY]);
     holds_exactly(&fed, 1, &states).await;
+
+    // So many entries that no transaction takes them.
+    let crowded = grow(&fed, "crowded", 1).await;
+    let role = |number: usize| RoleAssigned {
+        role_id: RoleId(derive(&["a role", &number.to_string()])),
+        scope: None,
+        expires_at: None,
+    };
+    fed.append::<User>(crowded, (0..MANY).map(|number| UserEvent::UserRoleAssigned(role(number))).collect()).await;
+    let two = [state(&fed, crowded, None).await, state(&fed, grow(&fed, "last", 1).await, None).await];
+    assert_eq!(rows.put_new(&two).await.unwrap(), [false, true]);
 
     let other = rows.at(2);
     let (one, two) = tokio::join!(other.put_new(&states), other.put_new(&states));

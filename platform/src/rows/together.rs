@@ -42,7 +42,7 @@ impl<R: Row> Rows<R> {
                 alone.push(place);
                 continue;
             }
-            let item = items::row_item(generation, row).ok_or_else(|| self.malformed())?;
+            let Some(item) = items::row_item(generation, row) else { continue };
             let actions = self.actions(item, Stored::<R>::condition(None), Vec::new(), entries)?;
             let length = actions.len();
             let part = Part { place, actions };
@@ -65,8 +65,12 @@ impl<R: Row> Rows<R> {
         Ok(written)
     }
 
+    /// The row's place if it was written; one that the table can never take keeps nobody else back.
     async fn put_alone(&self, place: usize, row: &R) -> Result<Option<usize>, StoreError> {
-        Ok(self.put(row, None).await?.then_some(place))
+        match self.put(row, None).await {
+            Err(error) if error.is_outage() => Err(error),
+            written => Ok(written.unwrap_or(false).then_some(place)),
+        }
     }
 
     /// Writes some rows in one transaction, without those that are there already; gives the places of the written ones.
