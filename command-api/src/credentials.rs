@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use events::ids::UserId;
 use platform::{
+    aws::{Item, Wanted, get_each},
     credentials::Credential,
     store::{StoreError, unavailable},
     tables::{CREDENTIALS, Names},
@@ -27,24 +28,26 @@ impl Credentials {
         Self { client, passwords: names.table(&CREDENTIALS) }
     }
 
-    /// A user's password hash (PHC string), if they have a password.
+    /// Where a user's password hash lies, for who reads it beside other items.
+    pub fn wanted(&self, user: UserId) -> Wanted {
+        Wanted { table: self.passwords.clone(), key: ("user", Credential::Password.key(user)) }
+    }
+
+    /// The password hash (PHC string) in a user's row, if they have a password.
+    pub fn in_row(row: Option<Item>) -> Option<String> {
+        match row?.remove("password_hash") {
+            Some(AttributeValue::S(hash)) => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// A user's password hash, if they have a password.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn password_hash(&self, user: UserId) -> Result<Option<String>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.passwords)
-            .key("user", Credential::Password.key(user))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(unavailable)?;
-        Ok(answer.item.and_then(|mut item| match item.remove("password_hash") {
-            Some(AttributeValue::S(hash)) => Some(hash),
-            _ => None,
-        }))
+        let [row] = get_each(&self.client, [self.wanted(user)]).await?;
+        Ok(Self::in_row(row))
     }
 
     /// The action that sets a user's password, for the transaction of the commit that says so.

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
 use chrono::TimeDelta;
 use events::ids::UserId;
 use platform::{
+    aws::{Item, Wanted, get_each},
     clock::Clock,
     credentials::Credential,
     crypto::MacKey,
@@ -35,12 +36,25 @@ pub struct Devices {
     clock: Clock,
 }
 
+/// The devices of a user's earlier sign-ins.
+#[derive(Debug)]
+pub struct Known(Vec<String>);
+
 /// What is known of the device of a sign-in.
 #[derive(Debug)]
 pub struct Met {
     user: UserId,
     device: String,
     known: Vec<String>,
+}
+
+impl Known {
+    /// Those in a user's row.
+    pub fn in_row(row: Option<Item>) -> Self {
+        let row = row.unwrap_or_default();
+        let devices = row.get("devices").and_then(|devices| devices.as_l().ok()).into_iter().flatten();
+        Self(devices.filter_map(|device| device.as_s().ok().cloned()).collect())
+    }
 }
 
 impl Met {
@@ -60,23 +74,25 @@ impl Devices {
         Self { client, table: names.table(&CREDENTIALS), key, clock }
     }
 
-    /// Looks a device up by what it calls itself. All that say nothing are one device.
+    /// Where those of a user lie, for who reads them beside other items.
+    pub fn wanted(&self, user: UserId) -> Wanted {
+        Wanted { table: self.table.clone(), key: ("user", Credential::Devices.key(user)) }
+    }
+
+    /// Those of a user.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn meet(&self, user: UserId, name: Option<&str>) -> Result<Met, StoreError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("user", Credential::Devices.key(user))
-            .consistent_read(true);
-        let item = get.send().await.map_err(unavailable)?.item.unwrap_or_default();
-        let known = item.get("devices").and_then(|devices| devices.as_l().ok()).into_iter().flatten();
-        let known = known.filter_map(|device| device.as_s().ok().cloned()).collect();
+    pub async fn known(&self, user: UserId) -> Result<Known, StoreError> {
+        let [row] = get_each(&self.client, [self.wanted(user)]).await?;
+        Ok(Known::in_row(row))
+    }
+
+    /// Looks a device up by what it calls itself. All that say nothing are one device.
+    pub fn meet(&self, user: UserId, name: Option<&str>, known: Known) -> Met {
         let name = without_versions(name.unwrap_or_default());
         let device = self.key.tag(&[b"device", user.0.as_bytes(), name.as_bytes()]);
-        Ok(Met { user, device, known })
+        Met { user, device, known: known.0 }
     }
 
     /// Remembers a device that was not known. Of two that come at the same moment one is remembered, and the other is told

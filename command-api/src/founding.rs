@@ -117,12 +117,12 @@ pub async fn administrator(
     password: &SecretString,
 ) -> anyhow::Result<bool> {
     let judged = match check_length(password) {
-        Ok(()) => state.passwords.judge(password.clone(), vec![founder.email.as_str().to_owned()]).await?,
+        Ok(()) => state.passwords.place()?.judge(password.clone(), vec![founder.email.as_str().to_owned()]).await?,
         refused => refused,
     };
     judged.map_err(|invalid| anyhow!("FIELDFUZE_ADMIN_PASSWORD {invalid}"))?;
     role(state).await?;
-    let hash = state.passwords.hash(password.clone()).await?;
+    let hash = state.passwords.place()?.hash(password.clone()).await?;
     user(state, id, founder, &hash).await
 }
 

@@ -1,6 +1,7 @@
 //! Judges, hashes and checks passwords: in a bounded pool of threads off the async runtime.
 
 mod hasher;
+mod ours;
 mod policy;
 
 use std::{
@@ -10,22 +11,24 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use events::values::Invalid;
 use platform::telemetry::metrics::{HASH_QUEUE, HASH_TIME};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use self::hasher::Hasher;
+use self::{hasher::Hasher, ours::Memory};
 pub use self::{
     hasher::check_foreign,
     policy::{check_length, check_length_beside_a_factor},
 };
 
-/// Waiting jobs before sign-in is shed: about a second's work for each core.
-const QUEUE: usize = 64;
+/// Works on passwords at once, all that waits for them and what comes before their turn included: about a second's for each of
+/// two cores, and half of the requests that a service works on at once. The next one is refused.
+const PLACES: usize = 64;
 
 /// Why a password could not be worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,13 +56,26 @@ pub enum Verified {
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-type Job = Box<dyn FnOnce(&Hasher) + Send>;
+/// How long a thread that has nothing to do keeps the memory that it hashed in: from one sign-in to the next where they come
+/// one after the other. Longer would leave traces of passwords there for longer, and memory with a process that is idle.
+const MEMORY_KEPT: Duration = Duration::from_secs(1);
+
+type Job = Box<dyn FnOnce(&Hasher, &mut Memory) + Send>;
 
 /// The pool.
 #[derive(Debug, Clone)]
 pub struct Passwords {
-    jobs: mpsc::Sender<Job>,
+    jobs: Sender<Job>,
+    places: Arc<Semaphore>,
     taken: Arc<AtomicU64>,
+}
+
+/// A place in the pool, for one work.
+#[derive(Debug)]
+#[must_use]
+pub struct Place {
+    pool: Passwords,
+    held: OwnedSemaphorePermit,
 }
 
 impl Passwords {
@@ -68,27 +84,28 @@ impl Passwords {
     /// # Errors
     /// When a thread cannot be started, or the parameters are refused.
     pub fn start() -> anyhow::Result<Self> {
-        let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
-        let queue = Arc::new(Mutex::new(queue));
+        let (jobs, queue) = crossbeam_channel::bounded::<Job>(PLACES);
         let hasher = Arc::new(Hasher::new()?);
         for number in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
-            let (queue, hasher) = (Arc::clone(&queue), Arc::clone(&hasher));
+            let (queue, hasher) = (queue.clone(), Arc::clone(&hasher));
             thread::Builder::new().name(format!("passwords-{number}")).spawn(move || {
                 give_way();
-                while let Some(job) = next(&queue) {
-                    job(&hasher);
+                let mut memory = Memory::default();
+                while let Some(job) = next(&queue, &mut memory) {
+                    job(&hasher, &mut memory);
                 }
             })?;
         }
-        Ok(Self { jobs, taken: Arc::default() })
+        Ok(Self { jobs, places: Arc::new(Semaphore::new(PLACES)), taken: Arc::default() })
     }
 
-    /// Refuses at once when the queue is full, before anything else is done for a request that cannot be served.
+    /// A place, or a refusal at once: before anything else is done for a request that cannot be served.
     ///
     /// # Errors
     /// [`PasswordError::Overloaded`].
-    pub fn has_room(&self) -> Result<(), PasswordError> {
-        if self.jobs.capacity() == 0 { Err(PasswordError::Overloaded) } else { Ok(()) }
+    pub fn place(&self) -> Result<Place, PasswordError> {
+        let held = Arc::clone(&self.places).try_acquire_owned().map_err(|_| PasswordError::Overloaded)?;
+        Ok(Place { pool: self.clone(), held })
     }
 
     /// How many jobs were taken on since the start.
@@ -96,20 +113,27 @@ impl Passwords {
         self.taken.load(Ordering::Relaxed)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
+    fn note_queue(&self) {
+        HASH_QUEUE.set((PLACES - self.places.available_permits()) as f64, []);
+    }
+}
+
+impl Place {
     /// The PHC string of a password.
     ///
     /// # Errors
     /// [`PasswordError`].
-    pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
-        self.run(move |hasher| hasher.hash(&password)).await?
+    pub async fn hash(self, password: SecretString) -> Result<String, PasswordError> {
+        self.run(move |hasher, memory| hasher.hash(memory, &password)).await?
     }
 
     /// Whether a password is the hashed one. Takes as long when there is no hash.
     ///
     /// # Errors
     /// [`PasswordError`].
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<Verified, PasswordError> {
-        self.run(move |hasher| hasher.verify(&password, hash.as_deref())).await?
+    pub async fn verify(self, password: SecretString, hash: Option<String>) -> Result<Verified, PasswordError> {
+        self.run(move |hasher, memory| hasher.verify(memory, &password, hash.as_deref())).await?
     }
 
     /// Refuses a new password that is easily guessed by whoever knows `context`: names, addresses.
@@ -117,42 +141,36 @@ impl Passwords {
     /// # Errors
     /// [`PasswordError`]; inside it `password-too-guessable`.
     pub async fn judge(
-        &self,
+        self,
         password: SecretString,
         context: Vec<String>,
     ) -> Result<Result<(), Invalid>, PasswordError> {
-        self.run(move |_| policy::check_guessable(password.expose_secret(), &context)).await
+        self.run(move |_, _| policy::check_guessable(password.expose_secret(), &context)).await
     }
 
     /// Runs a job in the pool. If nobody waits for its answer any more by then, it is dropped: the client has gone.
     async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Hasher) -> T + Send + 'static,
+        self,
+        work: impl FnOnce(&Hasher, &mut Memory) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
+        let Self { pool, held } = self;
         let asked = Instant::now();
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |hasher| {
+        let job: Job = Box::new(move |hasher, memory| {
             if !answer.is_closed() {
-                drop(answer.send(work(hasher)));
+                let worked = work(hasher, memory);
+                drop(held);
+                drop(answer.send(worked));
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => PasswordError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => PasswordError::Broken,
-        })?;
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        self.note_queue();
+        // There is room for as many as there are places.
+        pool.jobs.try_send(job).map_err(|_| PasswordError::Broken)?;
+        pool.taken.fetch_add(1, Ordering::Relaxed);
+        pool.note_queue();
         let worked = answered.await.map_err(|_| PasswordError::Broken);
-        self.note_queue();
+        pool.note_queue();
         HASH_TIME.record(asked.elapsed(), []);
         worked
-    }
-}
-
-impl Passwords {
-    #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
-    fn note_queue(&self) {
-        HASH_QUEUE.set((QUEUE - self.jobs.capacity()) as f64, []);
     }
 }
 
@@ -164,8 +182,16 @@ fn give_way() {
     }
 }
 
-fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    queue.blocking_lock().blocking_recv()
+/// The next job; none when nobody can ask for one any more.
+fn next(queue: &Receiver<Job>, memory: &mut Memory) -> Option<Job> {
+    match queue.recv_timeout(MEMORY_KEPT) {
+        Ok(job) => Some(job),
+        Err(RecvTimeoutError::Timeout) => {
+            memory.free();
+            queue.recv().ok()
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
+    }
 }
 
 #[cfg(test)]
@@ -175,10 +201,22 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_recognised_and_another_one_is_not() {
         let passwords = Passwords::start().unwrap();
-        let hash = passwords.hash("correct horse battery".into()).await.unwrap();
+        let place = || passwords.place().unwrap();
+        let hash = place().hash("correct horse battery".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_eq!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await, Ok(Verified::Yes));
-        assert_eq!(passwords.verify("correct horse batterz".into(), Some(hash)).await, Ok(Verified::No));
-        assert_eq!(passwords.verify("nobody's password".into(), None).await, Ok(Verified::No));
+        assert_eq!(place().verify("correct horse battery".into(), Some(hash.clone())).await, Ok(Verified::Yes));
+        assert_eq!(place().verify("correct horse batterz".into(), Some(hash)).await, Ok(Verified::No));
+        assert_eq!(place().verify("nobody's password".into(), None).await, Ok(Verified::No));
+    }
+
+    #[tokio::test]
+    async fn there_are_so_many_places_and_each_is_free_again_after_its_work() {
+        let passwords = Passwords::start().unwrap();
+        let mut places: Vec<Place> = std::iter::from_fn(|| passwords.place().ok()).collect();
+        assert_eq!(places.len(), PLACES);
+        assert_eq!(passwords.place().map(drop), Err(PasswordError::Overloaded));
+        assert_eq!(places.pop().unwrap().verify("any".into(), None).await, Ok(Verified::No));
+        places.push(passwords.place().unwrap());
+        assert_eq!(passwords.place().map(drop), Err(PasswordError::Overloaded));
     }
 }

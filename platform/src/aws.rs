@@ -15,6 +15,7 @@ use std::{
 use aws_config::{AppName, BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::{Intercept, SharedInterceptor, retry::RetryPartition};
 
+pub use batch::{Item, Wanted, get_each};
 pub(crate) use deadline::SentBefore;
 pub use failure::CallFailed;
 

@@ -229,8 +229,8 @@ async fn no_answer_and_no_work_tells_whether_an_account_exists() {
             assert_eq!(answer.status, 401, "{name}");
             assert_eq!(hashed, 1, "{name}");
             let reads: Vec<_> = calls.iter().filter(|(call, _)| call != "UpdateItem").collect();
-            let expected =
-                [("GetItem", "claims"), ("GetItem", "credentials"), ("GetItem", "keys"), ("Query", "events")];
+            // The batch is of the password and the devices, in this table, and of the key.
+            let expected = [("BatchGetItem", "credentials"), ("GetItem", "claims"), ("Query", "events")];
             assert!(reads.iter().map(|(call, on)| (call.as_str(), on.as_str())).eq(expected), "{name}: {calls:?}");
             seen.insert((calls, format!("{:?}", told(&answer))));
         }
@@ -251,6 +251,23 @@ async fn no_answer_and_no_work_tells_whether_an_account_exists() {
     for personal in ["person", "nobody", "198.18", "sign-in"] {
         assert!(!format!("{rows:?}").contains(personal), "{rows:?}");
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_finds_no_place_to_be_hashed_costs_nothing_and_counts_nowhere() {
+    let world = Guarded::start().await;
+    let api = &world.first;
+    let places: Vec<_> = std::iter::from_fn(|| api.state.passwords.place().ok()).collect();
+    api.tap.take();
+    for _ in 0..2 * FREE_HERE {
+        let refused = api.sign_in(&address(1_u8), "nobody", WRONG).await.expect(503);
+        assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
+    }
+    assert_eq!(api.tap.take(), []);
+    drop(places);
+    let answer = api.sign_in(&address(1_u8), "nobody", WRONG).await.expect(401);
+    assert!(answer.header("ratelimit").starts_with(&format!("\"sign-in\";r={};", FREE_HERE - 1)), "{answer:?}");
     world.stop().await;
 }
 

@@ -17,6 +17,7 @@ use platform::{
 use super::{client::Client, code::invalid_code, second_factor::SecondFactor, tokens::TokenPair};
 use crate::{
     command::{Refused, metadata, nothing_taken, problem},
+    devices::Known,
     state::AppState,
 };
 
@@ -31,7 +32,7 @@ pub(super) enum Shown {
     At(i64),
 }
 
-/// Begins a session of a user who has shown who they are.
+/// Begins a session of a user who has shown who they are, and who has signed in with these devices before.
 ///
 /// # Errors
 /// When the log does not answer.
@@ -40,6 +41,7 @@ pub(super) async fn start(
     user: &UserState,
     client: Client,
     shown: Shown,
+    devices: Known,
 ) -> Result<TokenPair, Problem> {
     let now = state.context.clock.now();
     let (shown, began) = match shown {
@@ -59,7 +61,7 @@ pub(super) async fn start(
         device: client.device.clone(),
         expires_at: expires_at.timestamp(),
     };
-    let met = state.devices.meet(user.id, client.device.as_deref()).await?;
+    let met = state.devices.meet(user.id, client.device.as_deref(), devices);
     let family = state.sessions.begin_action(&row)?;
     let wish = SessionStarted { user_id: user.id, expires_at, new_device: met.is_new() };
     let intent = Intent::of(metadata(Actor::User(user.id), None));

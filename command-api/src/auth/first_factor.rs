@@ -9,13 +9,15 @@ use events::{
     stream::Category,
     user::{Status, UserState},
 };
-use platform::{crypto::KeyError, http::Problem, store::StoreError};
+use platform::{aws::get_each, crypto::KeyError, http::Problem, store::StoreError};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep_until};
 
 use super::{client::Client, limits};
 use crate::{
-    passwords::{PasswordError, Verified},
+    credentials::Credentials,
+    devices::Known,
+    passwords::{PasswordError, Place, Verified},
     state::AppState,
     throttle::{Attempt, Tally},
 };
@@ -39,20 +41,29 @@ pub fn overloaded(error: PasswordError) -> Problem {
     }
 }
 
-/// The user whose password was shown, and the attempt, which has to be told how it ends.
+/// Who has shown a name and its password.
+pub(super) struct Admitted<'a> {
+    pub(super) user: UserState,
+    /// Those of their earlier sign-ins.
+    pub(super) devices: Known,
+    /// It has to be told how it ends.
+    pub(super) attempt: Attempt<'a>,
+}
+
+/// The user whose password was shown.
 pub(super) async fn admitted<'a>(
     state: &'a AppState,
     tally: &Tally,
     client: &Client,
     identifier: &str,
     password: SecretString,
-) -> Result<(UserState, Attempt<'a>), Problem> {
-    state.passwords.has_room().map_err(overloaded)?;
+) -> Result<Admitted<'a>, Problem> {
+    let place = state.passwords.place().map_err(overloaded)?;
     let name = sign_in_name(identifier);
     let attempt = state.throttle.admit(tally, limits::sign_in(&state.throttle, name.as_ref(), client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
-    match check(state, name.as_ref(), password).await {
-        Ok(Some(user)) => Ok((user, attempt)),
+    match check(state, name.as_ref(), password, place).await {
+        Ok(Some((user, devices))) => Ok(Admitted { user, devices, attempt }),
         Ok(None) => {
             sleep_until(refused_at).await;
             Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"))
@@ -64,15 +75,20 @@ pub(super) async fn admitted<'a>(
     }
 }
 
-/// The user of that name, if they may sign in and it is their password.
-async fn check(state: &AppState, name: Option<&Claim>, password: SecretString) -> Result<Option<UserState>, Problem> {
-    let Found { user, hash, .. } = find(state, name).await?;
-    let verified = state.passwords.verify(password, hash.clone()).await.map_err(overloaded)?;
+/// The user of that name and their devices, if they may sign in and it is their password.
+async fn check(
+    state: &AppState,
+    name: Option<&Claim>,
+    password: SecretString,
+    place: Place,
+) -> Result<Option<(UserState, Known)>, Problem> {
+    let Found { user, hash, devices, .. } = find(state, name).await?;
+    let verified = place.verify(password, hash.clone()).await.map_err(overloaded)?;
     let user = user.filter(|user| verified != Verified::No && user.status == Status::Active);
     if let (Verified::Rehashed(new), Some(user), Some(old)) = (&verified, &user, hash) {
         state.credentials.replace_password_hash(user.id, &old, new).await?;
     }
-    Ok(user)
+    Ok(user.map(|user| (user, devices)))
 }
 
 /// What somebody signs in with, unless it is longer than any name.
@@ -87,9 +103,11 @@ pub(super) struct Found {
     pub(super) user: Option<UserState>,
     /// Of their password.
     pub(super) hash: Option<String>,
+    /// Those of their earlier sign-ins.
+    pub(super) devices: Known,
 }
 
-/// The user of that name with their password's hash. Of a name that nobody has, the same is read of somebody who does not
+/// The user of that name, with what lies outside the log. Of a name that nobody has, the same is read of somebody who does not
 /// exist: the number and kinds of the reads tell nothing. The user's key is read anew, because whether this process has it
 /// open would tell, too.
 pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found, Problem> {
@@ -99,12 +117,13 @@ pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found
         None => None,
     };
     let id = UserId(owner.map_or_else(|| state.context.clock.new_id(), |owner| owner.id));
-    match store.keyring().load_now(id.into()).await {
+    let (keyring, seen) = (store.keyring(), Instant::now());
+    let wanted = [keyring.wanted(id.into()), state.credentials.wanted(id), state.devices.wanted(id)];
+    let [key, hash, devices] = get_each(&state.context.aws.dynamodb, wanted).await.map_err(StoreError::from)?;
+    match keyring.keep(id.into(), key, Some(seen)).await {
         Ok(_) | Err(KeyError::Missing(_)) => (),
         Err(error) => return Err(StoreError::from(error).into()),
     }
-    let folded = async { Ok::<_, Problem>(state.context.users.load(id.into()).await?.state) };
-    let hash = async { Ok(state.credentials.password_hash(id).await?) };
-    let (user, hash) = tokio::try_join!(folded, hash)?;
-    Ok(Found { id, user, hash })
+    let user = state.context.users.load(id.into()).await?.state;
+    Ok(Found { id, user, hash: Credentials::in_row(hash), devices: Known::in_row(devices) })
 }

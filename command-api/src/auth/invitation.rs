@@ -81,5 +81,6 @@ pub async fn accept(
     };
     let setting = SettingPassword::by(shown, &state, UserCommand::AcceptInvitation, &user);
     let user = setting.set(password, "/password").await?;
-    start(&state, &user, client, Shown::Now(None)).await.map(Json)
+    let devices = state.devices.known(user.id).await?;
+    start(&state, &user, client, Shown::Now(None), devices).await.map(Json)
 }

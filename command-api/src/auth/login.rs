@@ -18,7 +18,7 @@ use super::{
     begin::{Shown, start},
     client::Client,
     code::invalid_code,
-    first_factor::admitted,
+    first_factor::{Admitted, admitted},
     second_factor,
     set_password::SettingPassword,
     tokens::TokenPair,
@@ -105,7 +105,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
     let (enough_alone, old) = (check_length(&password).is_ok(), password.clone());
-    let (user, attempt) = admitted(state, tally, &client, &identifier, password).await?;
+    let Admitted { user, devices, attempt } = admitted(state, tally, &client, &identifier, password).await?;
     let beginning = async {
         let used = match code {
             _ if user.factors.is_empty() => None,
@@ -121,7 +121,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
             None if user.factors.is_empty() && !enough_alone => return Err(password_change_required()),
             None => user,
         };
-        start(state, &user, client, Shown::Now(used)).await
+        start(state, &user, client, Shown::Now(used), devices).await
     };
     let (started, ()) = tokio::join!(beginning, attempt.succeeded());
     started

@@ -12,7 +12,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{client::Client, code::send, first_factor::admitted, limits::Asking};
+use super::{
+    client::Client,
+    code::send,
+    first_factor::{Admitted, admitted},
+    limits::Asking,
+};
 use crate::{state::AppState, throttle::Tally};
 
 /// Who wants a code for a sign-in.
@@ -54,7 +59,7 @@ pub async fn send_code(
     let identifier = fields.required("/identifier", request.identifier, Ok);
     let password = fields.required("/password", request.password, Ok);
     let (identifier, password) = fields.finish(identifier.zip(password))?;
-    let (user, attempt) = admitted(&state, &tally, &client, &identifier, password).await?;
+    let Admitted { user, attempt, .. } = admitted(&state, &tally, &client, &identifier, password).await?;
     attempt.succeeded().await;
     if !user.factors.contains(&Factor::Sms) {
         return Err(Problem::new(

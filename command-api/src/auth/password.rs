@@ -78,12 +78,13 @@ pub async fn change_password(
         fields.required("/new_password", request.new_password, |new| check_length_beside_a_factor(&new).map(|()| new));
     let (current, new) = fields.finish(current.zip(new))?;
 
+    let place = state.passwords.place().map_err(overloaded)?;
     let counters = limits::old_password(&state.throttle, caller.claims.sid);
     let attempt = state.throttle.admit(&tally, counters).await?;
     let id = caller.user();
     let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
     let stored = state.credentials.password_hash(id).await?;
-    let verified = match state.passwords.verify(current.clone(), stored).await {
+    let verified = match place.verify(current.clone(), stored).await {
         Ok(verified) => verified,
         Err(error) => {
             attempt.not_made().await;
@@ -96,6 +97,7 @@ pub async fn change_password(
     }
     attempt.succeeded().await;
     let user = SettingPassword::instead_of(current, &state, &user).set(new, "/new_password").await?;
+    let devices = state.devices.known(id).await?;
     // Who shows a password alone has not signed in again.
-    start(&state, &user, client, Shown::At(caller.claims.auth_time)).await.map(Json)
+    start(&state, &user, client, Shown::At(caller.claims.auth_time), devices).await.map(Json)
 }

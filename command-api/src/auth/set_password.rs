@@ -57,7 +57,8 @@ impl<'a> SettingPassword<'a> {
             Some(old) => old.expose_secret() == password.expose_secret(),
             None if user.password_change_required => {
                 let stored = state.credentials.password_hash(user.id).await?;
-                state.passwords.verify(password.clone(), stored).await.map_err(overloaded)? != Verified::No
+                let place = state.passwords.place().map_err(overloaded)?;
+                place.verify(password.clone(), stored).await.map_err(overloaded)? != Verified::No
             }
             None => false,
         };
@@ -65,7 +66,8 @@ impl<'a> SettingPassword<'a> {
             let message = "must not be the password of before".to_owned();
             return Err(refused(pointer, Invalid { code: "password-unchanged", message }));
         }
-        let hash = state.passwords.hash(password).await.map_err(overloaded)?;
+        let place = state.passwords.place().map_err(overloaded)?;
+        let hash = place.hash(password).await.map_err(overloaded)?;
         let intent = Intent::of(metadata(Actor::User(user.id), None));
         let setting = Setting { state, wish, hash, alone, since: user.sessions_since, shown };
         let executed = match state.context.users.execute(user.id.into(), &intent, setting).await {
@@ -83,7 +85,8 @@ impl<'a> SettingPassword<'a> {
 /// 422 at `pointer`; 503.
 pub async fn judge(state: &AppState, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
     let context = context.iter().map(|word| (*word).to_owned()).collect();
-    let judged = state.passwords.judge(password.clone(), context).await.map_err(overloaded)?;
+    let place = state.passwords.place().map_err(overloaded)?;
+    let judged = place.judge(password.clone(), context).await.map_err(overloaded)?;
     judged.map_err(|invalid| refused(pointer, invalid))
 }
 

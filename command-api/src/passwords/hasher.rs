@@ -1,7 +1,7 @@
-//! argon2id for what we hash, and the algorithms of the systems that people come from.
+//! Hashes and checks: ours, and the algorithms of the systems that people come from.
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
+    Argon2, PasswordVerifier,
     password_hash::{Error, phc::PasswordHash},
 };
 use bcrypt::HashParts;
@@ -10,16 +10,10 @@ use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{PasswordError, Verified};
-
-/// Memory per hash, in KiB (OWASP Password Storage Cheat Sheet, first choice).
-const MEMORY_KIB: u32 = 19_456;
-
-/// Passes over the memory (same source).
-const PASSES: u32 = 2;
-
-/// Lanes (same source).
-const LANES: u32 = 1;
+use super::{
+    PasswordError, Verified,
+    ours::{Memory, Ours},
+};
 
 /// Most memory that a foreign argon2 or scrypt hash may ask for, in KiB: what the heaviest settings in use ask for. Each
 /// thread of the pool may need it at once.
@@ -42,9 +36,9 @@ const MAX_FOREIGN_BYTES: usize = 512;
 
 /// Hashes and checks.
 pub(super) struct Hasher {
-    argon2: Argon2<'static>,
+    ours: Ours,
     /// What is checked when there is no account, no password or none that reads, so that the time tells nothing.
-    nobody: String,
+    nobody: PasswordHash,
 }
 
 /// A hash that we can check.
@@ -57,30 +51,33 @@ enum Known {
 
 impl Hasher {
     pub(super) fn new() -> anyhow::Result<Self> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = argon2.hash_password(b"nobody's password").map_err(|error| anyhow::anyhow!("{error}"))?;
-        Ok(Self { argon2, nobody: nobody.to_string() })
+        let ours = Ours::new()?;
+        let nobody = ours.hash(&mut Memory::default(), b"nobody's password")?;
+        Ok(Self { ours, nobody })
     }
 
-    pub(super) fn hash(&self, password: &SecretString) -> Result<String, PasswordError> {
-        let hash = self.argon2.hash_password(password.expose_secret().as_bytes());
-        hash.map(|hash| hash.to_string()).map_err(|_| PasswordError::Broken)
+    pub(super) fn hash(&self, memory: &mut Memory, password: &SecretString) -> Result<String, PasswordError> {
+        Ok(self.ours.hash(memory, password.expose_secret().as_bytes())?.to_string())
     }
 
-    pub(super) fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verified, PasswordError> {
-        let known = stored.and_then(Known::parse);
+    pub(super) fn verify(
+        &self,
+        memory: &mut Memory,
+        password: &SecretString,
+        stored: Option<&str>,
+    ) -> Result<Verified, PasswordError> {
+        let (known, shown) = (stored.and_then(Known::parse), password.expose_secret().as_bytes());
         if stored.is_some() && known.is_none() {
             tracing::error!("a stored password hash does not read: its user cannot sign in");
         }
-        let Some(known) = known else {
-            let nobody = Known::parse(&self.nobody).ok_or(PasswordError::Broken)?;
-            return nobody.matches(password.expose_secret().as_bytes()).map(|_| Verified::No);
-        };
-        if !known.matches(password.expose_secret().as_bytes())? {
-            return Ok(Verified::No);
+        match known {
+            None => self.ours.matches(memory, shown, &self.nobody).map(|_| Verified::No),
+            Some(Known::Argon2(hash)) if self.ours.made(&hash) => {
+                Ok(if self.ours.matches(memory, shown, &hash)? { Verified::Yes } else { Verified::No })
+            }
+            Some(known) if known.matches(shown)? => self.hash(memory, password).map(Verified::Rehashed),
+            Some(_) => Ok(Verified::No),
         }
-        if known.is_ours() { Ok(Verified::Yes) } else { self.hash(password).map(Verified::Rehashed) }
     }
 }
 
@@ -112,16 +109,6 @@ impl Known {
             "scrypt" => Some(Self::Scrypt(phc)),
             "pbkdf2-sha256" | "pbkdf2-sha512" => Some(Self::Pbkdf2(phc)),
             _ => None,
-        }
-    }
-
-    fn is_ours(&self) -> bool {
-        match self {
-            Self::Argon2(hash) => {
-                let is = |name, value| hash.params.get_decimal(name) == Some(value);
-                hash.algorithm.as_str() == "argon2id" && is("m", MEMORY_KIB) && is("t", PASSES) && is("p", LANES)
-            }
-            Self::Scrypt(_) | Self::Pbkdf2(_) | Self::Bcrypt(..) => false,
         }
     }
 
@@ -178,15 +165,16 @@ mod tests {
 
     #[test]
     fn hashes_of_other_systems_are_known_and_rehashed() {
-        let hasher = Hasher::new().unwrap();
+        let (hasher, mut memory) = (Hasher::new().unwrap(), Memory::default());
         for hash in FOREIGN {
             check_foreign(hash).unwrap();
-            let verified = hasher.verify(&"correct horse battery".into(), Some(hash)).unwrap();
+            let verified = hasher.verify(&mut memory, &"correct horse battery".into(), Some(hash)).unwrap();
             assert!(
                 matches!(&verified, Verified::Rehashed(new) if new.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")),
                 "{hash}"
             );
-            assert_eq!(hasher.verify(&"correct horse batterz".into(), Some(hash)), Ok(Verified::No), "{hash}");
+            let wrong = hasher.verify(&mut memory, &"correct horse batterz".into(), Some(hash));
+            assert_eq!(wrong, Ok(Verified::No), "{hash}");
         }
     }
 
@@ -212,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_stored_hash_that_does_not_read_lets_nobody_in() {
-        let hasher = Hasher::new().unwrap();
-        assert_eq!(hasher.verify(&"anything".into(), Some("$argon2id$broken")), Ok(Verified::No));
+        let (hasher, mut memory) = (Hasher::new().unwrap(), Memory::default());
+        assert_eq!(hasher.verify(&mut memory, &"anything".into(), Some("$argon2id$broken")), Ok(Verified::No));
     }
 }

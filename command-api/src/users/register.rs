@@ -136,8 +136,12 @@ pub async fn register(
         Some(Secret::Password(password)) => {
             let words = [new.email.as_str(), new.username.as_str(), new.first_name.as_str(), new.last_name.as_str()];
             judge(state, &password, "/password", &words).await?;
-            let hash = state.passwords.hash(password);
-            if intent.validate_only { None } else { Some(hash.await.map_err(overloaded)?) }
+            if intent.validate_only {
+                None
+            } else {
+                let place = state.passwords.place().map_err(overloaded)?;
+                Some(place.hash(password).await.map_err(overloaded)?)
+            }
         }
         Some(Secret::Hash(hash)) => Some(hash.expose_secret().to_owned()),
         None => None,

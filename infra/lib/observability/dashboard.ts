@@ -74,7 +74,7 @@ function ofServices({ stage }: DashboardProps): cloudwatch.GraphWidget[][] {
       shown('Sign-ins by result', 'sign_ins', 'Sum', 'a minute'),
     ],
     [
-      shown('Passwords that wait for a thread', 'hash_queue', 'Maximum', 'passwords'),
+      shown('Passwords at work or waiting', 'hash_queue', 'Maximum', 'passwords'),
       shown('Time to hash a password, slowest in a hundred', 'hash_time', 'p99', 'milliseconds'),
       shown('Age of the rights by which tokens are judged', 'revocation_age', 'Maximum', 'seconds'),
     ],

@@ -43,7 +43,7 @@ list! {
     SIGN_INS = Counter "sign_ins" in Count by ["result"]:
         "Sign-ins by result: `succeeded`, or the code of the refusal";
     HASH_QUEUE = Gauge "hash_queue" in Count by []:
-        "Passwords that wait for a thread; at 64 sign-ins are refused";
+        "Works on passwords that are under way or wait for a thread; at 64 sign-ins are refused";
     HASH_TIME = Histogram "hash_time" in Milliseconds by []:
         "From a password's arrival to its hash";
     STREAM_LAG = Gauge "stream_lag" in Seconds by []:
