@@ -28,8 +28,9 @@ const PARTS: usize = 4;
 /// A service that has started has settled after this.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Runs an hour's worth of changes and reads as fast as it goes.
+/// What a projector holds that found next to nothing to do, then an hour's worth of changes and reads as fast as it goes.
 pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    fresh(report).await?;
     let stage = &Stage::start(USERS).await?;
     let projector = Projector::start(stage).await?;
     settled(stage).await?;
@@ -71,4 +72,15 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     }
     projector.stop(stage).await?;
     Ok(())
+}
+
+async fn fresh(report: &mut Report) -> anyhow::Result<()> {
+    let stage = &Stage::start(0).await?;
+    let projector = Projector::start(stage).await?;
+    settled(stage).await?;
+    sleep(IDLE).await;
+    let (now, _) = projector.memory()?;
+    report.figure("resident memory of an idle projector that has projected the seed alone, MB", &[now]).aim =
+        Some(Aim::AtMost(30.0));
+    projector.stop(stage).await
 }
