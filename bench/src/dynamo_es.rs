@@ -1,16 +1,28 @@
 //! The crates `cqrs-es` and `dynamo-es` on the same engine, with an aggregate that is changed as a user's name is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use cqrs_es::{
-    Aggregate, AggregateError, CqrsFramework, DomainEvent, event_sink::EventSink, persist::PersistedEventStore,
+    Aggregate, AggregateError, CqrsFramework, DomainEvent,
+    event_sink::EventSink,
+    persist::{PersistedEventRepository, PersistedEventStore},
 };
 use dynamo_es::DynamoEventRepository;
 use serde::{Deserialize, Serialize};
 
-use crate::tables;
+use crate::{closed_loop::Round, tables};
+
+/// Its log.
+pub(crate) const EVENTS: &str = "peer-events";
+
+/// Events that a page of a replay has: as many as ours.
+const PAGE: usize = 500;
 
 /// Events of one aggregate after which the next one is begun, where its length is not what is measured: it reads all of
 /// them for each command.
@@ -67,16 +79,18 @@ impl Aggregate for Person {
 /// Its tables and what works on them.
 pub(crate) struct DynamoEs {
     framework: CqrsFramework<Person, PersistedEventStore<DynamoEventRepository, Person>>,
+    log: DynamoEventRepository,
     commands: Vec<AtomicU64>,
 }
 
 impl DynamoEs {
     pub(crate) async fn start(client: &Client, clients: usize) -> anyhow::Result<Self> {
-        tables::create(client, "peer-events", ("AggregateTypeAndId", Some("AggregateIdSequence")), None).await?;
+        tables::create(client, EVENTS, ("AggregateTypeAndId", Some("AggregateIdSequence")), None).await?;
         tables::create(client, "peer-snapshots", ("AggregateTypeAndId", None), None).await?;
-        let repository = DynamoEventRepository::new(client.clone()).with_tables("peer-events", "peer-snapshots");
-        let framework = dynamo_es_framework(repository);
-        Ok(Self { framework, commands: (0..clients).map(|_| AtomicU64::new(0)).collect() })
+        let repository = || DynamoEventRepository::new(client.clone()).with_tables(EVENTS, "peer-snapshots");
+        let framework = dynamo_es_framework(repository());
+        let log = repository().with_streaming_channel_size(PAGE);
+        Ok(Self { framework, log, commands: (0..clients).map(|_| AtomicU64::new(0)).collect() })
     }
 
     /// A command on a short aggregate of a client's.
@@ -98,6 +112,20 @@ impl DynamoEs {
             grown += part;
         }
         Ok(grown)
+    }
+
+    /// Makes the state of every aggregate of its log, which has so many events, as its `QueryReplay` goes through them.
+    #[expect(clippy::cast_precision_loss, reason = "a count of events")]
+    pub(crate) async fn replay(&self, events: usize) -> anyhow::Result<Round> {
+        let (mut people, mut count, began) = (HashMap::<String, Person>::new(), 0, Instant::now());
+        let mut stream = self.log.stream_all_events::<Person>().await?;
+        while let Some(event) = stream.next::<Person>(&[]).await {
+            let event = event?;
+            people.entry(event.aggregate_id).or_default().apply(event.payload);
+            count += 1;
+        }
+        ensure!(count == events, "{count} of {events} events were replayed");
+        Ok(Round::of_rate(count as f64 / began.elapsed().as_secs_f64()))
     }
 
     /// Whether the command came through: not if others were first each time.

@@ -36,15 +36,16 @@ const ITEMS_OF_A_USER: usize = 2;
 /// Bytes of a row.
 const ROW_BYTES: usize = 400;
 
-/// Reads every commit, and does with each page what is to be done: commits a second.
-#[expect(clippy::cast_precision_loss, reason = "a count of commits")]
+/// Reads every item of a log, and does with each page what is to be done: items a second.
+#[expect(clippy::cast_precision_loss, reason = "a count of items")]
 async fn scan<F: Future<Output = anyhow::Result<()>>>(
     client: &Client,
+    table: &str,
     each: impl Fn(Vec<Item>) -> F,
 ) -> anyhow::Result<Round> {
     let (began, each) = (Instant::now(), &each);
     let counts = try_join_all((0..SEGMENTS).map(|segment| async move {
-        let scan = client.scan().table_name("events").consistent_read(true).limit(PAGE);
+        let scan = client.scan().table_name(table).consistent_read(true).limit(PAGE);
         let mut pages = scan.segment(segment).total_segments(SEGMENTS).into_paginator().send();
         let mut count = 0;
         while let Some(page) = pages.next().await {
@@ -58,14 +59,17 @@ async fn scan<F: Future<Output = anyhow::Result<()>>>(
     Ok(Round::of_rate(count as f64 / began.elapsed().as_secs_f64()))
 }
 
+/// Our log.
+pub(crate) const EVENTS: &str = "events";
+
 /// Nothing but the scan.
-pub(crate) async fn bare(client: &Client) -> anyhow::Result<Round> {
-    scan(client, |_| async { Ok(()) }).await
+pub(crate) async fn bare(client: &Client, table: &str) -> anyhow::Result<Round> {
+    scan(client, table, |_| async { Ok(()) }).await
 }
 
 /// With everything but the writes: each commit decoded, its events unsealed, and every user's state made of them.
 pub(crate) async fn folded(client: &Client, store: &EventStore) -> anyhow::Result<Round> {
-    scan(client, |items| async move {
+    scan(client, EVENTS, |items| async move {
         let mut commits: Vec<StoredCommit> = items.iter().map(decode_item).collect::<Result<_, _>>()?;
         commits.retain(|commit| commit.stream.category == Category::User);
         let streams: BTreeSet<StreamId> = commits.iter().map(|commit| commit.stream).collect();
@@ -86,7 +90,7 @@ pub(crate) async fn folded(client: &Client, store: &EventStore) -> anyhow::Resul
 /// With the writes of a read model, in the way of somebody who needs neither states nor order.
 pub(crate) async fn written(client: &Client, serial: &std::sync::atomic::AtomicU64) -> anyhow::Result<Round> {
     let round = serial.fetch_add(1, Ordering::Relaxed);
-    scan(client, |items| async move {
+    scan(client, EVENTS, |items| async move {
         let streams: BTreeSet<String> =
             items.iter().filter_map(|item| item.get("stream")?.as_s().ok().cloned()).collect();
         let puts = streams.iter().flat_map(|stream| (0..ITEMS_OF_A_USER).map(move |number| (stream, number)));

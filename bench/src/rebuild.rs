@@ -9,10 +9,12 @@ use tokio::time::sleep;
 use crate::{
     Arguments,
     closed_loop::Round,
+    dynamo_es::{self, DynamoEs},
     fold,
     log::Log,
     proc::memory,
     projector::{ASK_EVERY, Projector, part, settled},
+    raw,
     report::{Load, Report},
     stage::Stage,
 };
@@ -53,7 +55,7 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         let (mut bare, mut folded, mut written) = (Vec::new(), Vec::new(), Vec::new());
         let log = Log::open(&stage).await?;
         for _ in 0..arguments.rounds {
-            bare.push(fold::bare(&stage.dynamodb).await?);
+            bare.push(fold::bare(&stage.dynamodb, fold::EVENTS).await?);
             folded.push(fold::folded(&stage.dynamodb, log.store()).await?);
             written.push(fold::written(&stage.dynamodb, &stage.serial).await?);
         }
@@ -63,6 +65,29 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
         report.figure(format!("highest resident memory of it, MB, {commits} commits"), &[highest]);
         projector.stop(&stage).await?;
     }
+    stage.stop().await;
+    replayed(arguments, report).await
+}
+
+/// The fold of a peer's log, beside the bare scan of it: on an engine of its own, because its transactions would slow ours.
+async fn replayed(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let stage = Stage::start(0).await?;
+    let client = raw::client(&stage.engines.dynamodb_url());
+    let peer = DynamoEs::start(&client, 0).await?;
+    let aggregates = COMMITS[COMMITS.len() - 1] / arguments.shorter / COMMITS_OF_A_USER;
+    let events = aggregates * COMMITS_OF_A_USER;
+    stream::iter((0..aggregates).map(anyhow::Ok))
+        .try_for_each_concurrent(WRITERS, |aggregate| {
+            let (peer, aggregate) = (&peer, aggregate.to_string());
+            async move { peer.grow(&aggregate, COMMITS_OF_A_USER).await.map(drop) }
+        })
+        .await?;
+    let (mut bare, mut replays) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.rounds {
+        bare.push(fold::bare(&client, dynamo_es::EVENTS).await?);
+        replays.push(peer.replay(events).await?);
+    }
+    report.against("bare scan", "replay of its whole log by dynamo-es", Load::Events(events), &replays, &bare);
     stage.stop().await;
     Ok(())
 }

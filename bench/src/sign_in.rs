@@ -1,12 +1,14 @@
 //! What signing in costs beside the bare hash, refreshes, and verifications of tokens.
 
 use std::{
+    hint::black_box,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use platform::{clock::Clock, tokens::Verifier};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -26,13 +28,16 @@ const PEOPLE: usize = 64;
 /// Clients of a storm: many more than there are cores, so that most of them are refused. Each is somebody of their own.
 const STORM: usize = 128;
 
+/// What is hashed beside the password: as long as ours.
+const SALT: &[u8] = b"sixteen bytes...";
+
 /// Clients that refresh at once.
 const REFRESHING: usize = 8;
 
 /// Addresses from which is refreshed, so that no rule of throttling is met: what is measured is the work.
 const ADDRESSES: usize = 10_000;
 
-/// Verifications of a token in a round.
+/// Verifications of a token in a round, and as many of a bare signature.
 const VERIFICATIONS: u32 = 20_000;
 
 /// Sign-ins beside the bare hash in as many threads as there are cores, refreshes, verifications of tokens, and a storm.
@@ -51,8 +56,8 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     }
     let (cores, time) = (thread::available_parallelism()?.get(), Duration::from_secs(arguments.seconds));
     let mut storm = Storm::start(stage, PEOPLE..PEOPLE + storm).await?;
-    let (mut ours, mut bare, mut for_cpu, mut refreshing, mut verifying) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut bare, mut for_cpu, mut refreshing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut verifying, mut verifying_to_bare, mut signing) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         let bare_rate = tokio::task::spawn_blocking(move || hashes(cores, time)).await??;
         bare.push(Round::of_rate(bare_rate));
@@ -76,7 +81,11 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
             Ok(())
         });
         refreshing.push(round.await?.rate);
-        verifying.push(verifications(stage)?);
+        let (signatures, bare_verifications) = bare_signatures(&stage.token)?;
+        let verifications = verifications(stage)?;
+        verifying.push(verifications);
+        verifying_to_bare.push(verifications / bare_verifications);
+        signing.push(signatures);
         storm.round(time).await?;
     }
     let line = report.against("the bare hash on all cores", "sign in", Load::Closed(2 * cores), &ours, &bare);
@@ -84,7 +93,9 @@ pub(crate) async fn measure(arguments: &Arguments, report: &mut Report) -> anyho
     report.figure("sign-ins for each second of CPU of command-api's process, to bare hashes for each", &for_cpu).aim =
         Some(Aim::AtLeast(0.9));
     report.figure("refreshes per second, the engine on the same cores", &refreshing);
+    report.figure("bare Ed25519 signatures of such a token per second and core", &signing);
     report.figure("verifications of a token per second and core", &verifying);
+    report.figure("the same, to bare verifications of its Ed25519 signature", &verifying_to_bare);
     storm.tell(report);
     Ok(())
 }
@@ -104,18 +115,20 @@ pub(crate) async fn sign_in(http: &Client, base: &str, number: usize) -> anyhow:
     Ok(Some(answer.error_for_status()?.json().await?))
 }
 
-/// Bare verifications per second of a hash with our parameters.
+/// Bare hashes per second with our parameters, each thread in memory that it has: as fast as the library can be.
 fn hashes(threads: usize, time: Duration) -> anyhow::Result<f64> {
     let params = Params::new(19_456, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash = argon2.hash_password(PASSWORD.as_bytes()).map_err(|error| anyhow::anyhow!("{error}"))?.to_string();
-    let hash = PasswordHash::new(&hash).map_err(|error| anyhow::anyhow!("{error}"))?;
     let began = Instant::now();
     let count = thread::scope(|scope| {
         let work = || {
-            let mut count = 0_u32;
+            let (mut count, mut output) = (0_u32, [0; 32]);
+            let mut memory = vec![Block::new(); argon2.params().block_count()];
             while began.elapsed() < time {
-                argon2.verify_password(PASSWORD.as_bytes(), &hash).map_err(|error| anyhow::anyhow!("{error}"))?;
+                argon2
+                    .hash_password_into_with_memory(PASSWORD.as_bytes(), SALT, &mut output, memory.as_mut_slice())
+                    .map_err(|error| anyhow::anyhow!("{error}"))?;
+                black_box(output);
                 count += 1;
             }
             anyhow::Ok(count)
@@ -128,6 +141,24 @@ fn hashes(threads: usize, time: Duration) -> anyhow::Result<f64> {
         anyhow::Ok(sum)
     })?;
     Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}
+
+/// Signatures of a token's text per second, and verifications of one.
+fn bare_signatures(token: &str) -> anyhow::Result<(f64, f64)> {
+    let (text, _) = token.rsplit_once('.').context("no token")?;
+    let key = Ed25519KeyPair::generate()?;
+    let (signature, public) = (key.sign(text.as_bytes()), UnparsedPublicKey::new(&ED25519, key.public_key()));
+    let rate = |began: Instant| f64::from(VERIFICATIONS) / began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    for _ in 0..VERIFICATIONS {
+        black_box(key.sign(black_box(text.as_bytes())));
+    }
+    let signatures = rate(began);
+    let began = Instant::now();
+    for _ in 0..VERIFICATIONS {
+        public.verify(black_box(text.as_bytes()), signature.as_ref())?;
+    }
+    Ok((signatures, rate(began)))
 }
 
 fn verifications(stage: &Stage) -> anyhow::Result<f64> {

@@ -95,8 +95,7 @@ impl Devices {
         Met { user, device, known: known.0 }
     }
 
-    /// Remembers a device that was not known. Of two that come at the same moment one is remembered, and the other is told
-    /// once more.
+    /// Remembers a device that was not known. Of two whose sign-ins overlap one is remembered, and the other is told once more.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -6,6 +6,7 @@ mod policy;
 
 use std::{
     num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,7 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use events::values::Invalid;
 use platform::telemetry::metrics::{HASH_QUEUE, HASH_TIME};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use self::{hasher::Hasher, ours::Memory};
 pub use self::{
@@ -70,13 +71,17 @@ pub struct Passwords {
     taken: Arc<AtomicU64>,
 }
 
-/// A place in the pool, for one work.
+/// A place in the pool, for one work after the other. A work that was begun keeps it although nobody waits for it any more.
 #[derive(Debug)]
 #[must_use]
 pub struct Place {
     pool: Passwords,
-    held: OwnedSemaphorePermit,
+    held: Arc<Held>,
 }
+
+/// One of the places, while it is taken.
+#[derive(Debug)]
+struct Held(Arc<Semaphore>);
 
 impl Passwords {
     /// Starts one thread per core.
@@ -92,7 +97,11 @@ impl Passwords {
                 give_way();
                 let mut memory = Memory::default();
                 while let Some(job) = next(&queue, &mut memory) {
-                    job(&hasher, &mut memory);
+                    // Whoever waits for it hears that it failed; the thread goes on.
+                    if catch_unwind(AssertUnwindSafe(|| job(&hasher, &mut memory))).is_err() {
+                        tracing::error!("work on a password panicked");
+                        memory.free();
+                    }
                 }
             })?;
         }
@@ -104,19 +113,34 @@ impl Passwords {
     /// # Errors
     /// [`PasswordError::Overloaded`].
     pub fn place(&self) -> Result<Place, PasswordError> {
-        let held = Arc::clone(&self.places).try_acquire_owned().map_err(|_| PasswordError::Overloaded)?;
-        Ok(Place { pool: self.clone(), held })
+        let held = Held::take(&self.places).ok_or(PasswordError::Overloaded)?;
+        Ok(Place { pool: self.clone(), held: Arc::new(held) })
     }
 
     /// How many jobs were taken on since the start.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
-    fn note_queue(&self) {
-        HASH_QUEUE.set((PLACES - self.places.available_permits()) as f64, []);
+impl Held {
+    fn take(places: &Arc<Semaphore>) -> Option<Self> {
+        places.try_acquire().ok()?.forget();
+        tell(places);
+        Some(Self(Arc::clone(places)))
     }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+        tell(&self.0);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few dozen")]
+fn tell(places: &Semaphore) {
+    HASH_QUEUE.set(PLACES.saturating_sub(places.available_permits()) as f64, []);
 }
 
 impl Place {
@@ -124,7 +148,7 @@ impl Place {
     ///
     /// # Errors
     /// [`PasswordError`].
-    pub async fn hash(self, password: SecretString) -> Result<String, PasswordError> {
+    pub async fn hash(&self, password: SecretString) -> Result<String, PasswordError> {
         self.run(move |hasher, memory| hasher.hash(memory, &password)).await?
     }
 
@@ -132,7 +156,7 @@ impl Place {
     ///
     /// # Errors
     /// [`PasswordError`].
-    pub async fn verify(self, password: SecretString, hash: Option<String>) -> Result<Verified, PasswordError> {
+    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<Verified, PasswordError> {
         self.run(move |hasher, memory| hasher.verify(memory, &password, hash.as_deref())).await?
     }
 
@@ -141,7 +165,7 @@ impl Place {
     /// # Errors
     /// [`PasswordError`]; inside it `password-too-guessable`.
     pub async fn judge(
-        self,
+        &self,
         password: SecretString,
         context: Vec<String>,
     ) -> Result<Result<(), Invalid>, PasswordError> {
@@ -150,10 +174,10 @@ impl Place {
 
     /// Runs a job in the pool. If nobody waits for its answer any more by then, it is dropped: the client has gone.
     async fn run<T: Send + 'static>(
-        self,
+        &self,
         work: impl FnOnce(&Hasher, &mut Memory) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let Self { pool, held } = self;
+        let (pool, held) = (&self.pool, Arc::clone(&self.held));
         let asked = Instant::now();
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |hasher, memory| {
@@ -163,12 +187,10 @@ impl Place {
                 drop(answer.send(worked));
             }
         });
-        // There is room for as many as there are places.
+        // There is room for as many as there are places, and each has one work at a time.
         pool.jobs.try_send(job).map_err(|_| PasswordError::Broken)?;
         pool.taken.fetch_add(1, Ordering::Relaxed);
-        pool.note_queue();
         let worked = answered.await.map_err(|_| PasswordError::Broken);
-        pool.note_queue();
         HASH_TIME.record(asked.elapsed(), []);
         worked
     }
@@ -210,13 +232,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_so_many_places_and_each_is_free_again_after_its_work() {
+    async fn there_are_so_many_places_and_each_is_free_again_when_it_is_left() {
         let passwords = Passwords::start().unwrap();
         let mut places: Vec<Place> = std::iter::from_fn(|| passwords.place().ok()).collect();
         assert_eq!(places.len(), PLACES);
-        assert_eq!(passwords.place().map(drop), Err(PasswordError::Overloaded));
-        assert_eq!(places.pop().unwrap().verify("any".into(), None).await, Ok(Verified::No));
+        let full = || assert_eq!(passwords.place().map(drop), Err(PasswordError::Overloaded));
+        full();
+        let place = places.pop().unwrap();
+        for _ in 0..2 {
+            assert_eq!(place.verify("any".into(), None).await, Ok(Verified::No));
+            full();
+        }
+        drop(place);
         places.push(passwords.place().unwrap());
-        assert_eq!(passwords.place().map(drop), Err(PasswordError::Overloaded));
+        full();
+    }
+
+    #[tokio::test]
+    async fn a_work_that_panics_takes_nobody_else_along() {
+        let passwords = Passwords::start().unwrap();
+        for _ in 0..2 * PLACES {
+            let panicked = passwords.place().unwrap().run(|_, _| panic!("a work of a test")).await;
+            assert_eq!(panicked.map(|(): ()| ()), Err(PasswordError::Broken));
+        }
+        assert_eq!(passwords.place().unwrap().verify("any".into(), None).await, Ok(Verified::No));
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,9 @@ impl Call {
         let table = table.unwrap_or("-").to_owned();
         let item = if batch.is_some() { &request["RequestItems"] } else { &request["Item"] };
         let values = request["ExpressionAttributeValues"].to_string();
-        let eventual = READS.contains(&operation.as_str()) && request["ConsistentRead"] != true;
+        let each_consistent = |batch: &Map<String, Value>| batch.values().all(|asked| asked["ConsistentRead"] == true);
+        let consistent = request["ConsistentRead"] == true || batch.is_some_and(each_consistent);
+        let eventual = READS.contains(&operation.as_str()) && !consistent;
         Self { operation, table, item: item.to_string(), values, eventual, items: 0, half_units: 0 }
     }
 

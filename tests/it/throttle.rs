@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, PASSWORD, engine,
+    gate::Side,
     guarded::{Guarded, HOME, Instance},
     new_user,
 };
@@ -188,16 +189,27 @@ async fn an_address_tries_no_more_than_so_many_names_and_who_is_known_there_gets
     world.stop().await;
 }
 
-/// What a refused sign-in makes an instance do: its calls, and how often the hasher is asked.
-async fn work(instance: &Instance, address: &str, name: &str, password: &str) -> (Answer, Vec<(String, String)>, u64) {
+/// What a refused sign-in makes an instance do.
+struct Work {
+    answer: Answer,
+    /// Operation and table of each.
+    calls: Vec<(String, String)>,
+    /// How many of them may be answered by a copy of the table that is behind.
+    behind: usize,
+    /// How often the hasher is asked.
+    hashed: u64,
+}
+
+async fn work(instance: &Instance, address: &str, name: &str, password: &str) -> Work {
     instance.tap.take();
     let before = instance.state.passwords.taken();
     let answer = instance.sign_in(address, name, password).await;
     let calls = instance.tap.take();
+    let behind = calls.iter().filter(|call| call.eventual).count();
     let mut calls: Vec<_> = Call::of(&calls).into_iter().map(|(call, on)| (call.to_owned(), on.to_owned())).collect();
     // Some are made at the same time.
     calls.sort();
-    (answer, calls, instance.state.passwords.taken() - before)
+    Work { answer, calls, behind, hashed: instance.state.passwords.taken() - before }
 }
 
 #[tokio::test]
@@ -225,12 +237,14 @@ async fn no_answer_and_no_work_tells_whether_an_account_exists() {
     for instance in [&world.second, &world.second, &world.first] {
         let mut seen = HashSet::new();
         for (n, (name, password)) in (1_u8..).zip(accounts) {
-            let (answer, calls, hashed) = work(instance, &address(n), name, password).await;
+            let Work { answer, calls, behind, hashed } = work(instance, &address(n), name, password).await;
             assert_eq!(answer.status, 401, "{name}");
             assert_eq!(hashed, 1, "{name}");
+            assert_eq!(behind, 0, "{name}: a read may come from a copy that is behind");
             let reads: Vec<_> = calls.iter().filter(|(call, _)| call != "UpdateItem").collect();
-            // The batch is of the password and the devices, in this table, and of the key.
-            let expected = [("BatchGetItem", "credentials"), ("GetItem", "claims"), ("Query", "events")];
+            // The batch is of the password and the devices.
+            let expected =
+                [("BatchGetItem", "credentials"), ("GetItem", "claims"), ("GetItem", "keys"), ("Query", "events")];
             assert!(reads.iter().map(|(call, on)| (call.as_str(), on.as_str())).eq(expected), "{name}: {calls:?}");
             seen.insert((calls, format!("{:?}", told(&answer))));
         }
@@ -243,7 +257,7 @@ async fn no_answer_and_no_work_tells_whether_an_account_exists() {
         let told: HashSet<_> = join_all(answers).await.iter().map(|answer| format!("{:?}", told(answer))).collect();
         assert_eq!(told.len(), 1, "{told:?}");
     }
-    let (answer, _, hashed) = work(&world.first, &address(1_u8), "person1@example.com", PASSWORD).await;
+    let Work { answer, hashed, .. } = work(&world.first, &address(1_u8), "person1@example.com", PASSWORD).await;
     assert_eq!((answer.status.as_u16(), hashed), (429, 0));
 
     let rows = engine::items(&world.dynamodb, "throttles").await;
@@ -268,6 +282,31 @@ async fn whoever_finds_no_place_to_be_hashed_costs_nothing_and_counts_nowhere() 
     drop(places);
     let answer = api.sign_in(&address(1_u8), "nobody", WRONG).await.expect(401);
     assert!(answer.header("ratelimit").starts_with(&format!("\"sign-in\";r={};", FREE_HERE - 1)), "{answer:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_with_the_password_of_before_that_races_its_change_is_refused() {
+    let world = Guarded::start().await;
+    let path = with_password(&world, 1).await;
+    let user = path.rsplit_once('/').unwrap().1.to_owned();
+    let session = world.first.sign_in(HOME, "person1", PASSWORD).await.expect(200);
+    // Everything stops where the sign-in is about to read the user's log.
+    world.gate.shut_at(Side::Before, move |seen| {
+        let reads_log = seen.headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(b".Query"));
+        reads_log && String::from_utf8_lossy(&seen.body).contains(&user)
+    });
+    let changed = async {
+        world.gate.reached().await;
+        let request = json!({ "current_password": PASSWORD, "new_password": WRONG });
+        let owner = world.first.client.with_token(&session.text("access_token"));
+        world.first.post_as(&owner, HOME, "/v1/auth/password", &request).await.expect(200);
+        world.gate.open();
+    };
+    let there = address(1_u8);
+    let (raced, ()) = tokio::join!(world.second.sign_in(&there, "person1", PASSWORD), changed);
+    assert_eq!(raced.expect(401).body["code"], "invalid-credentials");
+    world.second.sign_in(&there, "person1", WRONG).await.expect(200);
     world.stop().await;
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Admitted<'a> {
     pub(super) devices: Known,
     /// It has to be told how it ends.
     pub(super) attempt: Attempt<'a>,
+    /// For what else there is to be hashed.
+    pub(super) place: Place,
 }
 
 /// The user whose password was shown.
@@ -62,9 +64,10 @@ pub(super) async fn admitted<'a>(
     let name = sign_in_name(identifier);
     let attempt = state.throttle.admit(tally, limits::sign_in(&state.throttle, name.as_ref(), client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
-    match check(state, name.as_ref(), password, place).await {
-        Ok(Some((user, devices))) => Ok(Admitted { user, devices, attempt }),
+    match check(state, name.as_ref(), password, &place).await {
+        Ok(Some((user, devices))) => Ok(Admitted { user, devices, attempt, place }),
         Ok(None) => {
+            drop(place);
             sleep_until(refused_at).await;
             Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid-credentials", "The sign-in was refused"))
         }
@@ -80,7 +83,7 @@ async fn check(
     state: &AppState,
     name: Option<&Claim>,
     password: SecretString,
-    place: Place,
+    place: &Place,
 ) -> Result<Option<(UserState, Known)>, Problem> {
     let Found { user, hash, devices, .. } = find(state, name).await?;
     let verified = place.verify(password, hash.clone()).await.map_err(overloaded)?;
@@ -109,7 +112,8 @@ pub(super) struct Found {
 
 /// The user of that name, with what lies outside the log. Of a name that nobody has, the same is read of somebody who does not
 /// exist: the number and kinds of the reads tell nothing. The user's key is read anew, because whether this process has it
-/// open would tell, too.
+/// open would tell, too. The password's hash is read after the user: whoever changes the password ends all sessions, so what is
+/// read in between makes at most a session that has ended, and never one for the password of before.
 pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found, Problem> {
     let store = state.context.store();
     let owner = match name {
@@ -117,13 +121,12 @@ pub(super) async fn find(state: &AppState, name: Option<&Claim>) -> Result<Found
         None => None,
     };
     let id = UserId(owner.map_or_else(|| state.context.clock.new_id(), |owner| owner.id));
-    let (keyring, seen) = (store.keyring(), Instant::now());
-    let wanted = [keyring.wanted(id.into()), state.credentials.wanted(id), state.devices.wanted(id)];
-    let [key, hash, devices] = get_each(&state.context.aws.dynamodb, wanted).await.map_err(StoreError::from)?;
-    match keyring.keep(id.into(), key, Some(seen)).await {
+    match store.keyring().load_now(id.into()).await {
         Ok(_) | Err(KeyError::Missing(_)) => (),
         Err(error) => return Err(StoreError::from(error).into()),
     }
     let user = state.context.users.load(id.into()).await?.state;
+    let wanted = [state.credentials.wanted(id), state.devices.wanted(id)];
+    let [hash, devices] = get_each(&state.context.aws.dynamodb, wanted).await.map_err(StoreError::from)?;
     Ok(Found { id, user, hash: Credentials::in_row(hash), devices: Known::in_row(devices) })
 }

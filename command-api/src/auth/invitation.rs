@@ -17,7 +17,7 @@ use super::{
     begin::{Shown, start},
     client::Client,
     code::{check, invalid_code},
-    first_factor::{REFUSED_AFTER, sign_in_name},
+    first_factor::{REFUSED_AFTER, overloaded, sign_in_name},
     limits,
     set_password::SettingPassword,
     tokens::TokenPair,
@@ -72,15 +72,17 @@ pub async fn accept(
     let ((identifier, code), password) = fields.finish(identifier.zip(code).zip(password))?;
 
     let name = sign_in_name(&identifier);
+    let place = state.passwords.place().map_err(overloaded)?;
     let _tried = state.throttle.admit(&tally, limits::show_code(&state.throttle, name.as_ref(), &client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
     let shown = check(&state, name.as_ref(), CodePurpose::Invitation, code.expose_secret()).await?;
     let Some((user, shown)) = shown.filter(|(user, _)| user.status == Status::Invited) else {
+        drop(place);
         sleep_until(refused_at).await;
         return Err(invalid_code());
     };
     let setting = SettingPassword::by(shown, &state, UserCommand::AcceptInvitation, &user);
-    let user = setting.set(password, "/password").await?;
+    let user = setting.set(&place, password, "/password").await?;
     let devices = state.devices.known(user.id).await?;
     start(&state, &user, client, Shown::Now(None), devices).await.map(Json)
 }

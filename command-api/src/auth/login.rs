@@ -105,7 +105,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
     let (identifier, password) = fields.finish(identifier.zip(password))?;
 
     let (enough_alone, old) = (check_length(&password).is_ok(), password.clone());
-    let Admitted { user, devices, attempt } = admitted(state, tally, &client, &identifier, password).await?;
+    let Admitted { user, devices, attempt, place } = admitted(state, tally, &client, &identifier, password).await?;
     let beginning = async {
         let used = match code {
             _ if user.factors.is_empty() => None,
@@ -115,7 +115,7 @@ async fn sign_in(state: &AppState, client: Client, tally: &Tally, request: Login
             }
         };
         let user = match new {
-            Some(new) => SettingPassword::instead_of(old, state, &user).set(new, "/new_password").await?,
+            Some(new) => SettingPassword::instead_of(old, state, &user).set(&place, new, "/new_password").await?,
             None if user.password_change_required => return Err(password_change_required()),
             // It was set when there was a second factor, or by another system.
             None if user.factors.is_empty() && !enough_alone => return Err(password_change_required()),

@@ -82,13 +82,16 @@ pub async fn change_password(
     let counters = limits::old_password(&state.throttle, caller.claims.sid);
     let attempt = state.throttle.admit(&tally, counters).await?;
     let id = caller.user();
-    let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
-    let stored = state.credentials.password_hash(id).await?;
-    let verified = match place.verify(current.clone(), stored).await {
-        Ok(verified) => verified,
-        Err(error) => {
+    let checking = async {
+        let user = state.context.users.load(id.into()).await?.state.ok_or_else(Problem::not_found)?;
+        let stored = state.credentials.password_hash(id).await?;
+        Ok::<_, Problem>((user, place.verify(current.clone(), stored).await.map_err(overloaded)?))
+    };
+    let (user, verified) = match checking.await {
+        Ok(checked) => checked,
+        Err(problem) => {
             attempt.not_made().await;
-            return Err(overloaded(error));
+            return Err(problem);
         }
     };
     if verified == Verified::No {
@@ -96,7 +99,7 @@ pub async fn change_password(
         return Err(Problem::invalid(Vec::new()).error("/current_password", "wrong-password", wrong));
     }
     attempt.succeeded().await;
-    let user = SettingPassword::instead_of(current, &state, &user).set(new, "/new_password").await?;
+    let user = SettingPassword::instead_of(current, &state, &user).set(&place, new, "/new_password").await?;
     let devices = state.devices.known(id).await?;
     // Who shows a password alone has not signed in again.
     start(&state, &user, client, Shown::At(caller.claims.auth_time), devices).await.map(Json)

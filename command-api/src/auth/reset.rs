@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::{
     client::Client,
     code::{check, invalid_code, send},
-    first_factor::{REFUSED_AFTER, find, sign_in_name},
+    first_factor::{REFUSED_AFTER, find, overloaded, sign_in_name},
     limits::{self, Asking},
     set_password::SettingPassword,
 };
@@ -121,13 +121,15 @@ pub async fn confirm(
     let ((identifier, code), new) = fields.finish(identifier.zip(code).zip(new))?;
 
     let name = sign_in_name(&identifier);
+    let place = state.passwords.place().map_err(overloaded)?;
     let _tried = state.throttle.admit(&tally, limits::show_code(&state.throttle, name.as_ref(), &client)).await?;
     let refused_at = Instant::now() + REFUSED_AFTER;
     let shown = check(&state, name.as_ref(), CodePurpose::PasswordReset, code.expose_secret()).await?;
     let Some((user, shown)) = shown.filter(|(user, _)| user.status == Status::Active) else {
+        drop(place);
         sleep_until(refused_at).await;
         return Err(invalid_code());
     };
-    SettingPassword::by(shown, &state, UserCommand::ChangePassword, &user).set(new, "/new_password").await?;
+    SettingPassword::by(shown, &state, UserCommand::ChangePassword, &user).set(&place, new, "/new_password").await?;
     Ok(StatusCode::NO_CONTENT)
 }

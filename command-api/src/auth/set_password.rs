@@ -17,7 +17,7 @@ use super::{code::invalid_code, first_factor::overloaded};
 use crate::{
     codes::ShownCode,
     command::{Refused, metadata, nothing_taken, problem},
-    passwords::{Verified, check_length},
+    passwords::{Place, Verified, check_length},
     state::AppState,
 };
 
@@ -46,18 +46,17 @@ impl<'a> SettingPassword<'a> {
     ///
     /// # Errors
     /// 422 at `pointer` when it is easily guessed, too short for whoever has no second factor, or the old one; 401 when what was shown is worth nothing any more; 409; 503.
-    pub(super) async fn set(self, password: SecretString, pointer: &str) -> Result<UserState, Problem> {
+    pub(super) async fn set(self, place: &Place, password: SecretString, pointer: &str) -> Result<UserState, Problem> {
         let Self { state, wish, user, old, shown } = self;
         let alone = check_length(&password).map_err(|invalid| refused(pointer, invalid));
         if user.factors.is_empty() {
             alone.clone()?;
         }
-        judge(state, &password, pointer, &words(user)).await?;
+        judge(place, &password, pointer, &words(user)).await?;
         let unchanged = match old {
             Some(old) => old.expose_secret() == password.expose_secret(),
             None if user.password_change_required => {
                 let stored = state.credentials.password_hash(user.id).await?;
-                let place = state.passwords.place().map_err(overloaded)?;
                 place.verify(password.clone(), stored).await.map_err(overloaded)? != Verified::No
             }
             None => false,
@@ -66,7 +65,6 @@ impl<'a> SettingPassword<'a> {
             let message = "must not be the password of before".to_owned();
             return Err(refused(pointer, Invalid { code: "password-unchanged", message }));
         }
-        let place = state.passwords.place().map_err(overloaded)?;
         let hash = place.hash(password).await.map_err(overloaded)?;
         let intent = Intent::of(metadata(Actor::User(user.id), None));
         let setting = Setting { state, wish, hash, alone, since: user.sessions_since, shown };
@@ -83,9 +81,8 @@ impl<'a> SettingPassword<'a> {
 ///
 /// # Errors
 /// 422 at `pointer`; 503.
-pub async fn judge(state: &AppState, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
+pub async fn judge(place: &Place, password: &SecretString, pointer: &str, context: &[&str]) -> Result<(), Problem> {
     let context = context.iter().map(|word| (*word).to_owned()).collect();
-    let place = state.passwords.place().map_err(overloaded)?;
     let judged = place.judge(password.clone(), context).await.map_err(overloaded)?;
     judged.map_err(|invalid| refused(pointer, invalid))
 }

@@ -135,13 +135,9 @@ pub async fn register(
     let hash = match secret {
         Some(Secret::Password(password)) => {
             let words = [new.email.as_str(), new.username.as_str(), new.first_name.as_str(), new.last_name.as_str()];
-            judge(state, &password, "/password", &words).await?;
-            if intent.validate_only {
-                None
-            } else {
-                let place = state.passwords.place().map_err(overloaded)?;
-                Some(place.hash(password).await.map_err(overloaded)?)
-            }
+            let place = state.passwords.place().map_err(overloaded)?;
+            judge(&place, &password, "/password", &words).await?;
+            if intent.validate_only { None } else { Some(place.hash(password).await.map_err(overloaded)?) }
         }
         Some(Secret::Hash(hash)) => Some(hash.expose_secret().to_owned()),
         None => None,

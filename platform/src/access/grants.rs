@@ -44,7 +44,7 @@ const fn may(to: Principal, on: Resource, actions: &'static [&'static str]) -> G
 pub const GRANTS: &[Grant] = &[
     may(CommandApi, Table(EVENTS), &[PUT, QUERY]),
     may(CommandApi, Table(CLAIMS), &[DELETE, GET, PUT, UPDATE]),
-    may(CommandApi, Table(KEYS), &[BATCH_GET, GET, PUT]),
+    may(CommandApi, Table(KEYS), &[GET, PUT]),
     may(CommandApi, Table(CREDENTIALS), &[BATCH_GET, DELETE, GET, PUT, UPDATE]),
     may(CommandApi, Table(SESSIONS), &[DELETE, GET, PUT]),
     may(CommandApi, Table(RIGHTS), &[PUT, QUERY]),

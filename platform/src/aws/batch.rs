@@ -44,7 +44,7 @@ pub(crate) async fn get_all(
 }
 
 /// A few items, of one table or several, none of them wanted twice: each as it is now, or none, in the order in which they are
-/// wanted. It is one request, however many of them there are.
+/// wanted. It is one request, unless the table leaves a part of it undone.
 ///
 /// # Errors
 /// When the call fails for good.

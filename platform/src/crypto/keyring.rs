@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{NotSealed, SealingKey};
 use crate::{
-    aws::{CallFailed, Item, Wanted, batch},
+    aws::{CallFailed, batch},
     tables::{KEYS, Names},
 };
 
@@ -53,7 +53,7 @@ pub struct MintedKey {
     /// The key.
     pub key: Arc<SealingKey>,
     /// Its row.
-    pub item: Item,
+    pub item: HashMap<String, AttributeValue>,
 }
 
 /// Why a key cannot be had. None of these means that the person was erased.
@@ -121,29 +121,16 @@ impl Keyring {
 
     async fn read(&self, subject: StreamId, consistent: bool) -> Result<SubjectKey, KeyError> {
         let seen = consistent.then(Instant::now);
-        let Wanted { table, key: (name, value) } = self.wanted(subject);
-        let get = self.client.get_item().table_name(table).key(name, value).consistent_read(consistent);
-        let answer = get.send().await.map_err(|error| KeyError::Unavailable(error.into()))?;
-        self.keep(subject, answer.item, seen).await
-    }
-
-    /// Where the row of a subject lies, for who reads it beside other items.
-    pub fn wanted(&self, subject: StreamId) -> Wanted {
-        Wanted { table: self.table.clone(), key: ("subject", AttributeValue::S(subject.to_string())) }
-    }
-
-    /// The key in a subject's row, which is kept open from now on. `seen` is the moment of the strongly consistent read that
-    /// found the row, if it was one.
-    ///
-    /// # Errors
-    /// [`KeyError::Missing`], [`KeyError::Unopenable`].
-    pub async fn keep(
-        &self,
-        subject: StreamId,
-        row: Option<Item>,
-        seen: Option<Instant>,
-    ) -> Result<SubjectKey, KeyError> {
-        let key = self.in_item(subject, &row.ok_or(KeyError::Missing(subject))?)?;
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("subject", AttributeValue::S(subject.to_string()))
+            .consistent_read(consistent)
+            .send()
+            .await
+            .map_err(|error| KeyError::Unavailable(error.into()))?;
+        let key = self.in_item(subject, &answer.item.ok_or(KeyError::Missing(subject))?)?;
         match &key {
             SubjectKey::Live(key) => self.open.insert(subject, (Arc::clone(key), seen)).await,
             SubjectKey::Erased => self.forget(subject).await,
@@ -162,11 +149,9 @@ impl Keyring {
     ) -> Result<HashMap<StreamId, SubjectKey>, KeyError> {
         let (mut keys, mut closed) = (HashMap::new(), Vec::new());
         for subject in subjects {
-            if let Some((key, _)) = self.open.get(&subject).await {
-                keys.insert(subject, SubjectKey::Live(key));
-            } else {
-                let (name, value) = self.wanted(subject).key;
-                closed.push(HashMap::from([(name.to_owned(), value)]));
+            match self.open.get(&subject).await {
+                Some((key, _)) => drop(keys.insert(subject, SubjectKey::Live(key))),
+                None => closed.push(HashMap::from([("subject".to_owned(), AttributeValue::S(subject.to_string()))])),
             }
         }
         let items = batch::get_all(&self.client, &self.table, &KeysAndAttributes::builder(), &closed).await;
@@ -182,7 +167,7 @@ impl Keyring {
     }
 
     /// The key in a subject's row.
-    fn in_item(&self, subject: StreamId, item: &Item) -> Result<SubjectKey, KeyError> {
+    fn in_item(&self, subject: StreamId, item: &HashMap<String, AttributeValue>) -> Result<SubjectKey, KeyError> {
         if item.contains_key(ERASED_AT) {
             return Ok(SubjectKey::Erased);
         }
@@ -210,7 +195,7 @@ impl Keyring {
     }
 
     /// The item that takes the place of a subject's key for ever.
-    pub fn tombstone(subject: StreamId, erased_at: DateTime<Utc>) -> Item {
+    pub fn tombstone(subject: StreamId, erased_at: DateTime<Utc>) -> HashMap<String, AttributeValue> {
         HashMap::from([
             ("subject".to_owned(), AttributeValue::S(subject.to_string())),
             (ERASED_AT.to_owned(), AttributeValue::S(timestamp(erased_at))),

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Answer, Client, PASSWORD, send};
+use super::{Answer, Client, PASSWORD, gate::Gate, send};
 
 /// Where the administrator is.
 pub const HOME: &str = "192.0.2.1";
@@ -44,6 +44,8 @@ impl Instance {
 pub struct Guarded {
     pub first: Instance,
     pub second: Instance,
+    /// Between the second and the engine.
+    pub gate: Gate,
     /// The administrator at the first.
     pub administrator: Client,
     /// What time it is for both.
@@ -61,8 +63,10 @@ impl Guarded {
         let directory = tempfile::tempdir().unwrap();
         let (clock, shutdown) = (Clock::manual(Clock::system().now()), Shutdown::new());
         let engines = Engines::start(&Ports::ANY, directory.path(), clock.clone()).await.unwrap();
+        let gate = Gate::before(engines.dynamodb_url());
         let start = async |first: bool| {
-            let tap = Wiretap::start(engines.dynamodb_url()).await.unwrap();
+            let target = if first { engines.dynamodb_url() } else { gate.url() };
+            let tap = Wiretap::start(target).await.unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let mut settings = engines.settings(directory.path(), "http://127.0.0.1:1");
             settings.dynamodb_url = Some(tap.url.clone());
@@ -85,7 +89,7 @@ impl Guarded {
         let signed_in = first.sign_in(HOME, seed::ADMINISTRATOR, PASSWORD).await.expect(200);
         let administrator = first.client.with_token(&signed_in.text("access_token"));
         let dynamodb = super::engine::client(&engines.dynamodb_url());
-        Self { first, second, administrator, clock, dynamodb, engines, shutdown, _directory: directory }
+        Self { first, second, gate, administrator, clock, dynamodb, engines, shutdown, _directory: directory }
     }
 
     /// Ends everything.
