@@ -140,7 +140,7 @@ pub(crate) async fn lease(stage: &Stage) -> anyhow::Result<Option<Lease>> {
 /// Waits until all that was recorded before is applied. A projector that has just begun reads the whole log first, and then
 /// the stream: for so long its checkpoint stands still, and its position is unknown.
 pub(crate) async fn caught_up(stage: &Stage) -> anyhow::Result<()> {
-    let asked = Utc::now();
+    let asked = Clock::system().now();
     until("all that was recorded is applied", || async {
         Ok(lease(stage).await?.and_then(|lease| lease.position_at).is_some_and(|at| at >= asked))
     })
