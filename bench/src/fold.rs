@@ -23,6 +23,9 @@ use platform::{
 
 use crate::closed_loop::Round;
 
+/// Our log.
+pub(crate) const EVENTS: &str = "events";
+
 /// As the rebuild reads it.
 const SEGMENTS: i32 = 4;
 const PAGE: i32 = 500;
@@ -58,9 +61,6 @@ async fn scan<F: Future<Output = anyhow::Result<()>>>(
     let count: usize = counts.await?.into_iter().sum();
     Ok(Round::of_rate(count as f64 / began.elapsed().as_secs_f64()))
 }
-
-/// Our log.
-pub(crate) const EVENTS: &str = "events";
 
 /// Nothing but the scan.
 pub(crate) async fn bare(client: &Client, table: &str) -> anyhow::Result<Round> {

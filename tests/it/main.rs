@@ -50,6 +50,7 @@ mod revocation;
 mod send_crash;
 mod sending;
 mod sessions;
+mod sign_in;
 mod silence;
 mod support;
 mod telemetry;

@@ -1,25 +1,17 @@
 //! Who makes too many attempts is slowed down, by all instances together, and nobody else is.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
-use dev::wiretap::Call;
 use futures::future::join_all;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
-    Answer, PASSWORD, engine,
-    gate::Side,
-    guarded::{Guarded, HOME, Instance},
-    new_user,
+    Answer, PASSWORD,
+    guarded::{FREE_HERE, Guarded, HOME, WRONG, address},
 };
 
-const WRONG: &str = "wind 7 over the grey harbour";
-
-/// Sign-ins of one name at one address that need not wait.
-const FREE_HERE: u8 = 5;
-
-/// The same from everywhere.
+/// Sign-ins of one name from everywhere that need not wait.
 const FREE_ACCOUNT: u8 = 20;
 
 /// Sign-ins of one address in a minute.
@@ -28,33 +20,6 @@ const FREE_ADDRESS: usize = 50;
 /// Sign-ins at once that the engine keeps up with: each writes four counters.
 const AT_ONCE: usize = 10;
 
-/// Makes a user with these fields beside the usual ones, and gives their path.
-async fn user(world: &Guarded, number: u32, fields: Value) -> String {
-    let mut user = new_user(number);
-    user.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    let created = world.administrator.post("/v1/users", &user).await.expect(201);
-    format!("/v1/users/{}", created.text("id"))
-}
-
-async fn with_password(world: &Guarded, number: u32) -> String {
-    user(world, number, json!({ "password": PASSWORD })).await
-}
-
-/// An address of many.
-fn address(number: impl Into<u32>) -> String {
-    let [_, _, third, last] = number.into().to_be_bytes();
-    format!("198.18.{third}.{last}")
-}
-
-/// What is told, besides which request it was and when the last counter's window ends, which is another moment for each.
-fn told(answer: &Answer) -> (StatusCode, Value, [String; 3]) {
-    let mut body = answer.body.clone();
-    body.as_object_mut().unwrap().remove("trace_id").unwrap();
-    let header = |name| answer.header(name).to_owned();
-    let standing = header("ratelimit").rsplit_once(";t=").map(|(standing, _)| standing.to_owned());
-    (answer.status, body, [header("retry-after"), standing.unwrap(), header("ratelimit-policy")])
-}
-
 fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
@@ -62,7 +27,7 @@ fn count(answers: &[Answer], status: u16) -> usize {
 #[tokio::test]
 async fn who_guesses_waits_longer_each_time_and_nobody_else_does() {
     let world = Guarded::start().await;
-    with_password(&world, 1).await;
+    world.with_password(1).await;
     let (here, api) = (address(1_u8), &world.first);
     let guess = async || api.sign_in(&here, "person1", WRONG).await;
     for left in (0..FREE_HERE).rev() {
@@ -115,8 +80,8 @@ async fn who_guesses_waits_longer_each_time_and_nobody_else_does() {
 #[tokio::test]
 async fn whoever_hammers_from_elsewhere_does_not_lock_the_owner_out() {
     let world = Guarded::start().await;
-    with_password(&world, 1).await;
-    with_password(&world, 2).await;
+    world.with_password(1).await;
+    world.with_password(2).await;
     let api = &world.first;
     api.sign_in(HOME, "person1", PASSWORD).await.expect(200);
 
@@ -166,7 +131,7 @@ async fn all_instances_count_together_and_many_attempts_at_once_are_no_way_aroun
 #[tokio::test]
 async fn an_address_tries_no_more_than_so_many_names_and_who_is_known_there_gets_in() {
     let world = Guarded::start().await;
-    with_password(&world, 1).await;
+    world.with_password(1).await;
     let network = |last: usize| format!("2001:db8:0:1::{last:x}");
     world.first.sign_in("2001:db8:0:1:2:3:4:5", "person1", PASSWORD).await.expect(200);
     let guess = async |n: usize| world.first.sign_in(&network(n), &format!("nobody{n}"), WRONG).await;
@@ -189,131 +154,10 @@ async fn an_address_tries_no_more_than_so_many_names_and_who_is_known_there_gets
     world.stop().await;
 }
 
-/// What a refused sign-in makes an instance do.
-struct Work {
-    answer: Answer,
-    /// Operation and table of each.
-    calls: Vec<(String, String)>,
-    /// How many of them may be answered by a copy of the table that is behind.
-    behind: usize,
-    /// How often the hasher is asked.
-    hashed: u64,
-}
-
-async fn work(instance: &Instance, address: &str, name: &str, password: &str) -> Work {
-    instance.tap.take();
-    let before = instance.state.passwords.taken();
-    let answer = instance.sign_in(address, name, password).await;
-    let calls = instance.tap.take();
-    let behind = calls.iter().filter(|call| call.eventual).count();
-    let mut calls: Vec<_> = Call::of(&calls).into_iter().map(|(call, on)| (call.to_owned(), on.to_owned())).collect();
-    // Some are made at the same time.
-    calls.sort();
-    Work { answer, calls, behind, hashed: instance.state.passwords.taken() - before }
-}
-
-#[tokio::test]
-async fn no_answer_and_no_work_tells_whether_an_account_exists() {
-    let world = Guarded::start().await;
-    with_password(&world, 1).await;
-    let suspended = with_password(&world, 2).await;
-    world.administrator.post(&format!("{suspended}/suspend"), &json!({ "reason": "left" })).await.expect(200);
-    user(&world, 3, json!({})).await;
-    let foreign = "$2b$04$d48aSUVyoKKrqAhF2kMkZuZDJiHKOpOtdL7doz7RkqYprp.PZ2vJq";
-    user(&world, 4, json!({ "password_hash": foreign })).await;
-    let erased = with_password(&world, 5).await;
-    world.administrator.post(&format!("{erased}/erase"), &json!({ "reason": "asked to be" })).await.expect(200);
-    let accounts = [
-        ("person1@example.com", WRONG),
-        ("person2", PASSWORD),
-        ("person3", WRONG),
-        ("person4", WRONG),
-        ("person5", PASSWORD),
-        ("nobody", WRONG),
-        ("nobody@example.com", WRONG),
-    ];
-
-    // The first of each at an instance that has seen none of them, and then at one whose memory is warm.
-    for instance in [&world.second, &world.second, &world.first] {
-        let mut seen = HashSet::new();
-        for (n, (name, password)) in (1_u8..).zip(accounts) {
-            let Work { answer, calls, behind, hashed } = work(instance, &address(n), name, password).await;
-            assert_eq!(answer.status, 401, "{name}");
-            assert_eq!(hashed, 1, "{name}");
-            assert_eq!(behind, 0, "{name}: a read may come from a copy that is behind");
-            let reads: Vec<_> = calls.iter().filter(|(call, _)| call != "UpdateItem").collect();
-            // The batch is of the password and the devices.
-            let expected =
-                [("BatchGetItem", "credentials"), ("GetItem", "claims"), ("GetItem", "keys"), ("Query", "events")];
-            assert!(reads.iter().map(|(call, on)| (call.as_str(), on.as_str())).eq(expected), "{name}: {calls:?}");
-            seen.insert((calls, format!("{:?}", told(&answer))));
-        }
-        assert_eq!(seen.len(), 1, "{seen:?}");
-    }
-    // Three were made; then two more are, and then there is to be waited.
-    for _ in 0..4 {
-        let answers = accounts.iter().zip(1_u8..);
-        let answers = answers.map(async |((name, _), n)| world.first.sign_in(&address(n), name, WRONG).await);
-        let told: HashSet<_> = join_all(answers).await.iter().map(|answer| format!("{:?}", told(answer))).collect();
-        assert_eq!(told.len(), 1, "{told:?}");
-    }
-    let Work { answer, hashed, .. } = work(&world.first, &address(1_u8), "person1@example.com", PASSWORD).await;
-    assert_eq!((answer.status.as_u16(), hashed), (429, 0));
-
-    let rows = engine::items(&world.dynamodb, "throttles").await;
-    assert!(!rows.is_empty() && rows.iter().all(|row| row.contains_key("expires_at")), "{rows:?}");
-    for personal in ["person", "nobody", "198.18", "sign-in"] {
-        assert!(!format!("{rows:?}").contains(personal), "{rows:?}");
-    }
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn whoever_finds_no_place_to_be_hashed_costs_nothing_and_counts_nowhere() {
-    let world = Guarded::start().await;
-    let api = &world.first;
-    let places: Vec<_> = std::iter::from_fn(|| api.state.passwords.place().ok()).collect();
-    api.tap.take();
-    for _ in 0..2 * FREE_HERE {
-        let refused = api.sign_in(&address(1_u8), "nobody", WRONG).await.expect(503);
-        assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
-    }
-    assert_eq!(api.tap.take(), []);
-    drop(places);
-    let answer = api.sign_in(&address(1_u8), "nobody", WRONG).await.expect(401);
-    assert!(answer.header("ratelimit").starts_with(&format!("\"sign-in\";r={};", FREE_HERE - 1)), "{answer:?}");
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_sign_in_with_the_password_of_before_that_races_its_change_is_refused() {
-    let world = Guarded::start().await;
-    let path = with_password(&world, 1).await;
-    let user = path.rsplit_once('/').unwrap().1.to_owned();
-    let session = world.first.sign_in(HOME, "person1", PASSWORD).await.expect(200);
-    // Everything stops where the sign-in is about to read the user's log.
-    world.gate.shut_at(Side::Before, move |seen| {
-        let reads_log = seen.headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(b".Query"));
-        reads_log && String::from_utf8_lossy(&seen.body).contains(&user)
-    });
-    let changed = async {
-        world.gate.reached().await;
-        let request = json!({ "current_password": PASSWORD, "new_password": WRONG });
-        let owner = world.first.client.with_token(&session.text("access_token"));
-        world.first.post_as(&owner, HOME, "/v1/auth/password", &request).await.expect(200);
-        world.gate.open();
-    };
-    let there = address(1_u8);
-    let (raced, ()) = tokio::join!(world.second.sign_in(&there, "person1", PASSWORD), changed);
-    assert_eq!(raced.expect(401).body["code"], "invalid-credentials");
-    world.second.sign_in(&there, "person1", WRONG).await.expect(200);
-    world.stop().await;
-}
-
 #[tokio::test]
 async fn refreshing_is_bounded_by_address_and_showing_the_old_password_by_session() {
     let world = Guarded::start().await;
-    with_password(&world, 1).await;
+    world.with_password(1).await;
     let api = &world.first;
     let first = api.sign_in(HOME, "person1", PASSWORD).await.expect(200);
     let second = api.sign_in(HOME, "person1", PASSWORD).await.expect(200);

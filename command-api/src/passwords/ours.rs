@@ -24,7 +24,7 @@ const LANES: u32 = 1;
 const OUTPUT_BYTES: usize = 32;
 
 /// What hashes are made in. Getting 19 MiB from the system and giving them back is some 5,000 page faults, a fifteenth of what
-/// a hash takes, and more where other threads of the process run at the same time. It is overwritten when it is let go.
+/// a hash takes. It is overwritten when it is let go.
 #[derive(Default)]
 pub(super) struct Memory(Zeroizing<Vec<Block>>);
 

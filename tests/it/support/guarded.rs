@@ -7,7 +7,13 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Answer, Client, PASSWORD, gate::Gate, send};
+use super::{Answer, Client, PASSWORD, gate::Gate, new_user, send};
+
+/// A password that nobody has at first.
+pub const WRONG: &str = "wind 7 over the grey harbour";
+
+/// Sign-ins of one name at one address that need not wait.
+pub const FREE_HERE: u8 = 5;
 
 /// Where the administrator is.
 pub const HOME: &str = "192.0.2.1";
@@ -92,9 +98,28 @@ impl Guarded {
         Self { first, second, gate, administrator, clock, dynamodb, engines, shutdown, _directory: directory }
     }
 
+    /// Makes a user with these fields beside the usual ones, and gives their path.
+    pub async fn user(&self, number: u32, fields: Value) -> String {
+        let mut user = new_user(number);
+        user.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let created = self.administrator.post("/v1/users", &user).await.expect(201);
+        format!("/v1/users/{}", created.text("id"))
+    }
+
+    /// One who can sign in.
+    pub async fn with_password(&self, number: u32) -> String {
+        self.user(number, json!({ "password": PASSWORD })).await
+    }
+
     /// Ends everything.
     pub async fn stop(self) {
         self.shutdown.begin();
         self.engines.stop().await;
     }
+}
+
+/// An address of many.
+pub fn address(number: impl Into<u32>) -> String {
+    let [_, _, third, last] = number.into().to_be_bytes();
+    format!("198.18.{third}.{last}")
 }
